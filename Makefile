@@ -51,8 +51,9 @@ clean: ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The packages left out are for Windows and for browsers, where Plexus does not run.
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command 'make lock'
+	--no-emit-package colorama --no-emit-package httpx2-jsfetch --custom-compile-command 'make lock'
 
 # A stamp is written only after its whole step went well, so a broken set-up is done again.
 LOCKS := requirements/runtime.txt requirements/build.txt
