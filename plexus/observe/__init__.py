@@ -1,0 +1,1 @@
+"""What Plexus says about itself; a leaf."""

@@ -1,0 +1,1 @@
+"""Pure choice: which target answers.  Clock and randomness are arguments."""

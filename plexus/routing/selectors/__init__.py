@@ -1,0 +1,1 @@
+"""How an alias orders its targets, one selector per module."""

@@ -1,0 +1,97 @@
+"""Providers, targets and how they are chosen between: the data that generated code is made of."""
+
+from msgspec import Struct
+
+from plexus.transformers.base import ClientCall
+from plexus.transformers.translation import Translation
+
+
+class SecretRef(Struct, frozen=True):
+    """Where a secret is: an environment variable or a file.  Never the value."""
+
+    env: str | None = None
+    file: str | None = None
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """Seconds: to connect; to the first content; between two reads of a stream."""
+
+    connect: float = 10.0
+    first_content: float = 600.0
+    idle: float = 120.0
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """An upstream.
+
+    ``urls`` maps each dialect to its base URL (no trailing slash).  ``echo`` marks the built-in
+    provider, which answers in process.  ``headers`` are fixed extra headers, values literal or
+    secret references.
+    """
+
+    name: str
+    urls: dict[str, str] = {}
+    echo: bool = False
+    api_key: SecretRef | None = None
+    headers: dict[str, str | SecretRef] = {}
+    timeouts: Timeouts = Timeouts()
+    proxy: str | SecretRef | None = None
+    ca_file: str | None = None
+
+
+class Condition(Struct, frozen=True):
+    """A capability rule: holds when the request shows all of ``facts``.
+
+    Facts: ``function_tools``, ``reasoning``, ``server_tools``.
+    """
+
+    name: str
+    facts: frozenset[str]
+
+
+class Candidate(Struct, frozen=True):
+    """One way to serve a client dialect; ``condition`` None always matches."""
+
+    condition: Condition | None
+    translation: Translation
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A provider and a model.
+
+    ``translations`` maps each client dialect to its candidates; the first match wins.
+
+    ``timeouts`` are final: alias, model, provider and server settings merged at build.
+    """
+
+    name: str
+    provider: Provider
+    model: str
+    translations: dict[str, tuple[Candidate, ...]]
+    timeouts: Timeouts = Timeouts()
+
+    def translation(self, dialect: str, call: ClientCall) -> Translation | None:
+        """The translation for a call, or None when this target cannot serve the dialect."""
+        for candidate in self.translations.get(dialect, ()):
+            condition = candidate.condition
+            if condition is None or condition.facts <= request_facts(call):
+                return candidate.translation
+        return None
+
+
+class Weighted(Struct, frozen=True):
+    """A target of an alias; ``weight`` > 0 is its share under ``random``."""
+
+    target: Target
+    weight: float = 1.0
+
+
+def request_facts(call: ClientCall) -> frozenset[str]:
+    """What a request uses that some model may refuse in one of its dialects."""
+    fields = call.body.fields
+    facts = set()
+    if b'"function"' in bytes(fields.get("tools", b"")) or "functions" in fields:
+        facts.add("function_tools")
+    if "reasoning_effort" in fields or "reasoning" in fields or "thinking" in fields:
+        facts.add("reasoning")
+    return frozenset(facts)

@@ -1,0 +1,1 @@
+"""The hand-written transformers: dialects, and the named steps of ``transformer.use``."""

@@ -1,0 +1,206 @@
+"""What a dialect module and a step must offer; the types that pass between them.
+
+A dialect is a *module*, checked as the protocol ``Dialect``.  musistudio/llms' four hooks map to
+it: transformRequestOut = parse_request, transformRequestIn = format_request, transformResponseOut =
+parse_response / stream_parser, transformResponseIn = format_response / stream_formatter.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+from msgspec import Struct
+
+from plexus.streaming.document import JsonBody
+from plexus.streaming.framing import Decoder, Encoder, Frame
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.losses import Loss, LossWarning
+from plexus.unified.chunks import StreamChunk
+from plexus.unified.errors import UnifiedError
+from plexus.unified.request import Source, UnifiedChatRequest
+from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
+
+Headers = tuple[tuple[str, str], ...]
+"""Header pairs, names in lower case."""
+
+
+class ClientCall(Struct, frozen=True, kw_only=True):
+    """One client request as it came in, guarded but not parsed.
+
+    ``model`` is the requested name.  ``strict`` is ``"on_loss": "error"``; ``show_model`` is the
+    alias name to show instead of the provider's model (``"reveal_model": false``), else None.
+    """
+
+    model: str
+    stream: bool
+    body: JsonBody
+    source: Source
+    strict: bool = False
+    show_model: str | None = None
+
+
+class WireRequest(Struct, frozen=True, kw_only=True):
+    """A provider request: what goes out, and what reading its answer needs.
+
+    ``path`` is relative to the provider's base URL, with its leading slash.  ``headers`` are the
+    dialect's own (version, betas), without credentials.  ``tool_names`` maps a name changed for the
+    provider back to the client's; ``structured_tool`` is the forced tool that emulates structured
+    output; ``custom_tools`` are the client's custom tools sent as functions.
+    """
+
+    target: TargetModel
+    path: str
+    body: bytes
+    headers: Headers = ()
+    stream: bool = False
+    warnings: tuple[LossWarning, ...] = ()
+    tool_names: Mapping[str, str] = {}
+    custom_tools: frozenset[str] = frozenset()
+    structured_tool: str | None = None
+    hide_usage: bool = False
+    """Pass-through only: Plexus asked for a usage chunk that the client did not ask for."""
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What a cheap look at a provider's answer or frame shows, for pass-through.
+
+    ``content``: it commits the stream (design decision 10).  ``terminal``: the message is complete.
+    ``usage_only``: a chat usage chunk, which a client that did not ask must not see.
+    """
+
+    content: bool = False
+    terminal: bool = False
+    usage_only: bool = False
+    usage: UnifiedUsage | None = None
+    finish: FinishReason | None = None
+    error: UnifiedError | None = None
+
+
+class StreamParser(Protocol):
+    """Provider frames to chunks; obeys the grammar of ``unified.chunks``."""
+
+    def feed(self, frame: Frame) -> list[StreamChunk]: ...
+
+    def close(self) -> list[StreamChunk]:
+        """The upstream ended: the missing end of the message, or a StreamError when truncated."""
+        ...
+
+
+class StreamFormatter(Protocol):
+    """Chunks to client frames; a StreamError becomes the dialect's in-band error (errors.md §6)."""
+
+    def feed(self, chunk: StreamChunk) -> list[Frame]: ...
+
+
+class StreamObserver(Protocol):
+    """Watches a stream that is passed through."""
+
+    def observe(self, frame: Frame) -> Observation: ...
+
+
+class Dialect(Protocol):
+    """A wire format, as client and as provider."""
+
+    NAME: str
+    FAMILY: str
+    """Default family of proofs issued by a provider of this dialect."""
+    REQUEST_FIELDS: frozenset[str]
+    """Names of ``fields.py`` that a client of this dialect can use."""
+    RESPONSE_FIELDS: frozenset[str]
+    """Names of ``fields.py`` that a provider of this dialect can answer with."""
+    REQUEST_LOSSES: Mapping[str, Loss]
+    """What ``format_request`` changes, by field."""
+    RESPONSE_LOSSES: Mapping[str, Loss]
+    """What ``format_response`` and ``stream_formatter`` change, by field."""
+    FORWARDED_HEADERS: frozenset[str]
+    """Client headers that a same-dialect provider must see (lower case)."""
+
+    def authorize(self, secret: str) -> Headers:
+        """The credential headers of a provider of this dialect."""
+        ...
+
+    def parse_request(self, call: ClientCall) -> UnifiedChatRequest:
+        """Raises PlexusError (400 with ``param``) on a body that is not of this dialect."""
+        ...
+
+    def format_request(self, request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
+        """Raises PlexusError (400) for what the dialect cannot mean at all."""
+        ...
+
+    def passthrough(self, call: ClientCall, target: TargetModel) -> WireRequest:
+        """The client's own bytes with the edits of canonical.md §8 (``model``, usage option)."""
+        ...
+
+    def parse_response(self, body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+        """Raises PlexusError for an error in a 200, an empty completion, or a foreign body."""
+        ...
+
+    def format_response(
+        self, response: UnifiedChatResponse, request: UnifiedChatRequest
+    ) -> tuple[bytes, tuple[LossWarning, ...]]: ...
+
+    def stream_parser(self, wire: WireRequest) -> StreamParser: ...
+
+    def stream_formatter(self, request: UnifiedChatRequest) -> StreamFormatter: ...
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UnifiedError:
+        """Classify a provider's error answer (errors.md §2); never raises."""
+        ...
+
+    def format_error(self, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
+        """HTTP status and JSON body in this dialect (errors.md §3)."""
+        ...
+
+    def format_stream_error(self, error: UnifiedError, request_id: str) -> Frame:
+        """The in-band form, for streams that are passed through (errors.md §6)."""
+        ...
+
+    def observe_response(self, body: bytes) -> Observation:
+        """A look at a whole JSON answer; ``error`` is set for errors and empty completions."""
+        ...
+
+    def stream_observer(self) -> StreamObserver: ...
+
+    def rename_model(self, frame: Frame, model: str) -> Frame:
+        """The frame with its model value replaced (``"reveal_model": false``)."""
+        ...
+
+    def decoder(self) -> Decoder: ...
+
+    def encoder(self) -> Encoder: ...
+
+
+class StreamStage(Protocol):
+    """A step's part of a stream: chunks in, chunks out."""
+
+    def feed(self, chunk: StreamChunk) -> list[StreamChunk]: ...
+
+    def close(self) -> list[StreamChunk]: ...
+
+
+class Step(Struct, frozen=True):
+    """A small transformer on the unified form; ends pass-through.
+
+    Its fields are its options.  Identity by default; override what is needed.
+    """
+
+    NAME: ClassVar[str] = ""
+
+    def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
+        return request
+
+    def response(self, response: UnifiedChatResponse) -> UnifiedChatResponse:
+        return response
+
+    def stream(self) -> StreamStage | None:
+        """A fresh stage for one stream, or None when the step leaves streams alone."""
+        return None
+
+
+class WireStep(Struct, frozen=True):
+    """A small transformer on the provider's JSON only; keeps pass-through possible."""
+
+    NAME: ClassVar[str] = ""
+
+    def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
+        """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""
+        return {}

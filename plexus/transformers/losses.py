@@ -1,0 +1,70 @@
+"""Loss is data (design decision 8): what a dialect cannot say is a row of a table, and a warning.
+
+A row is found by its ``field``, a name of ``fields.py``.  Formatters report through a LossLog, so
+no warning can exist without its row.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from plexus.unified.errors import unsupported
+
+Outcome: TypeAlias = Literal["kept", "converted", "approximated", "lost", "refused"]
+
+
+class Loss(Struct, frozen=True):
+    """One row: what becomes of ``field`` in a dialect.
+
+    ``condition`` says when (None: always); ``silent`` rows are documented but not reported per
+    request; ``reference`` is a section of the protocol reference.
+    """
+
+    field: str
+    outcome: Outcome
+    note: str
+    reference: str
+    condition: str | None = None
+    silent: bool = False
+
+
+class LossWarning(Struct, frozen=True):
+    """A row that happened to one request; ``path`` is the JSON path in the client's words."""
+
+    loss: Loss
+    path: str
+
+
+def table(rows: Iterable[Loss]) -> dict[str, Loss]:
+    """Rows keyed by field.  Raises ValueError on a field named twice."""
+    found: dict[str, Loss] = {}
+    for row in rows:
+        if row.field in found:
+            raise ValueError(f"loss row {row.field!r} stands twice")
+        found[row.field] = row
+    return found
+
+
+class LossLog:
+    """Collects the warnings of one formatting; each field is reported once."""
+
+    def __init__(self, rows: Mapping[str, Loss]) -> None:
+        self._rows = rows
+        self._seen: dict[str, LossWarning] = {}
+
+    def note(self, field: str, path: str | None = None) -> None:
+        """Report that ``field`` was changed or left out.  KeyError if the table has no such row.
+
+        Raises PlexusError (400, ``param``) when the row's outcome is ``refused``.
+        """
+        row = self._rows[field]
+        where = path or field
+        if row.outcome == "refused":
+            raise unsupported(row.note, where)
+        if not row.silent:
+            self._seen.setdefault(field, LossWarning(row, where))
+
+    @property
+    def warnings(self) -> tuple[LossWarning, ...]:
+        return tuple(self._seen.values())

@@ -1,0 +1,1 @@
+"""The named steps of ``transformer.use``, one per module."""

@@ -1,0 +1,34 @@
+"""``sampling``: fixed sampling parameters."""
+
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from plexus.transformers.base import Step
+from plexus.transformers.capabilities import TargetModel
+from plexus.unified.request import UnifiedChatRequest
+
+
+class Sampling(Step, frozen=True, kw_only=True):
+    """Caps ``max_tokens`` and overrides the other parameters with the configured values.
+
+    A parameter without a configured value is left as the client sent it.  Source: musistudio/llms
+    ``sampling`` (lineage §2.3 row 19).
+    """
+
+    NAME: ClassVar[str] = "sampling"
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+
+    def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
+        limit = request.max_tokens
+        if self.max_tokens is not None and limit is not None:
+            limit = min(limit, self.max_tokens)
+
+        names = ("temperature", "top_p", "top_k", "repetition_penalty")
+        fixed = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(request, max_tokens=limit, **fixed)

@@ -1,0 +1,465 @@
+"""How one target serves one client dialect: ``Passthrough`` or ``Translate``, chosen at build time.
+
+Both are pure.  ``prepare`` makes one attempt from the client's untouched call; the prepared object
+holds the outgoing request and reads the answer, whole or as a stream.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from plexus.streaming.document import DocumentError, JsonBody
+from plexus.streaming.framing import Frame, FramingError
+from plexus.transformers.base import (
+    ClientCall,
+    Dialect,
+    Step,
+    StreamStage,
+    WireRequest,
+    WireStep,
+)
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.losses import LossWarning
+from plexus.unified.chunks import (
+    FinishReport,
+    MessageStart,
+    PartDelta,
+    PartStart,
+    StreamChunk,
+    StreamError,
+    UsageReport,
+)
+from plexus.unified.content import (
+    Proof,
+    RefusalContent,
+    TextContent,
+    ThinkingContent,
+)
+from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.fold import fold, unfold
+from plexus.unified.request import UnifiedChatRequest
+from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A finished success for the client: JSON bytes, or a stream's bytes when it asked for one."""
+
+    body: bytes
+    content_type: str
+    usage: UnifiedUsage | None = None
+    finish: FinishReason | None = None
+    warnings: tuple[LossWarning, ...] = ()
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A provider's error answer; ``verbatim`` is its body when the client may see it unchanged."""
+
+    error: UnifiedError
+    status: int
+    verbatim: bytes | None = None
+    content_type: str = "application/json"
+
+
+class StreamTranslation(Protocol):
+    """One upstream stream on its way to the client; the relay drives it.
+
+    ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
+    ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
+    Bytes returned before ``committed`` must be held back by the caller.
+    """
+
+    committed: bool
+    finished: bool
+    failure: UnifiedError | None
+    usage: UnifiedUsage | None
+    finish: FinishReason | None
+    content_type: str
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def close(self) -> bytes:
+        """The upstream ended; a missing end sets ``failure``."""
+        ...
+
+    def fail(self, error: UnifiedError) -> bytes:
+        """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
+        ...
+
+    def keep_alive(self) -> bytes: ...
+
+
+class Prepared(Protocol):
+    """One attempt: what to send, and how to read what comes back."""
+
+    wire: WireRequest
+
+    def answer(self, body: bytes, content_type: str) -> Answer:
+        """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
+        ...
+
+    def stream(self) -> StreamTranslation: ...
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure: ...
+
+
+class Translation(Protocol):
+    upstream: Dialect
+
+    def prepare(self, call: ClientCall) -> Prepared:
+        """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``."""
+        ...
+
+
+class Passthrough(Struct, frozen=True):
+    """The client's own bytes to a provider of the same dialect (canonical.md §8)."""
+
+    upstream: Dialect
+    target: TargetModel
+    wire_steps: tuple[WireStep, ...] = ()
+
+    def prepare(self, call: ClientCall) -> "PassthroughPrepared":
+        wire = self.upstream.passthrough(call, self.target)
+        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+
+
+class Translate(Struct, frozen=True):
+    """Through the canonical form: client dialect, steps, provider dialect, and the mirror back."""
+
+    client: Dialect
+    upstream: Dialect
+    target: TargetModel
+    steps: tuple[Step, ...] = ()
+    wire_steps: tuple[WireStep, ...] = ()
+
+    def prepare(self, call: ClientCall) -> "TranslatePrepared":
+        request = self.client.parse_request(call)
+        for step in self.steps:
+            request = step.request(request, self.target)
+        wire = self.upstream.format_request(request, self.target)
+        if call.strict:
+            _refuse_losses(wire.warnings)
+        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+
+
+def _edited(
+    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
+) -> WireRequest:
+    """The request after its wire steps, in order."""
+    for step in steps:
+        body = JsonBody.parse(wire.body)
+        changes = step.edit(body, translation.upstream.NAME)
+        if changes:
+            wire = replace(wire, body=body.edit(changes))
+    return wire
+
+
+def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
+    """``"on_loss": "error"``: a 400 naming the first field, all of them in the message."""
+    bad = [w for w in warnings if w.loss.outcome in ("approximated", "lost")]
+    if bad:
+        what = "; ".join(f"{w.path}: {w.loss.note}" for w in bad)
+        raise invalid(
+            f"this target cannot keep everything the request says, and on_loss is error: {what}",
+            bad[0].path,
+            "plexus_loss",
+        )
+
+
+class PassthroughPrepared:
+    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
+        self.wire = wire
+        self._dialect = dialect
+        self._call = call
+
+    def answer(self, body: bytes, content_type: str) -> Answer:
+        if content_type.startswith("text/event-stream"):
+            response = collect(self._dialect, self.wire, body)
+            request = self._dialect.parse_request(self._call)
+            body, _ = self._dialect.format_response(response, request)
+        seen = self._dialect.observe_response(body)
+        if seen.error is not None:
+            raise PlexusError(seen.error)
+        if self._call.show_model is not None:
+            body = _rename(body, self._call.show_model)
+        return Answer(
+            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
+        )
+
+    def stream(self) -> "PassthroughStream":
+        return PassthroughStream(self._dialect, self._call, self.wire)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        error = self._dialect.parse_error(status, headers, body)
+        content_type = headers.get("content-type", "application/json")
+        # A CDN's page is not the provider's word; our key's trouble is not the client's.
+        hidden = status in (401, 403) or "html" in content_type
+        return Failure(
+            error=error,
+            status=status,
+            verbatim=None if hidden else body,
+            content_type=content_type,
+        )
+
+
+class TranslatePrepared:
+    def __init__(
+        self,
+        translate: Translate,
+        call: ClientCall,
+        request: UnifiedChatRequest,
+        wire: WireRequest,
+    ) -> None:
+        self.wire = wire
+        self._translate = translate
+        self._call = call
+        self._request = request
+
+    def answer(self, body: bytes, content_type: str) -> Answer:
+        upstream, client = self._translate.upstream, self._translate.client
+        if content_type.startswith("text/event-stream"):
+            response = collect(upstream, self.wire, body)
+        else:
+            response = upstream.parse_response(body, self.wire)
+        for step in reversed(self._translate.steps):
+            response = step.response(response)
+        if self._call.show_model is not None:
+            response = replace(response, model=self._call.show_model)
+        warnings: tuple[LossWarning, ...] = ()
+        if self._call.stream:
+            out, content_type = self._as_stream(response)
+        else:
+            out, warnings = client.format_response(response, self._request)
+            content_type = "application/json"
+        return Answer(
+            body=out,
+            content_type=content_type,
+            usage=response.usage,
+            finish=response.choices[0].finish.reason if response.choices else None,
+            warnings=warnings,
+        )
+
+    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
+        """A whole answer to a client that asked for a stream (streaming.md §11)."""
+        formatter = self._translate.client.stream_formatter(self._request)
+        encoder = self._translate.client.encoder()
+        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
+
+    def stream(self) -> "TranslateStream":
+        return TranslateStream(self._translate, self._call, self._request, self.wire)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        error = self._translate.upstream.parse_error(status, headers, body)
+        return Failure(error=error, status=status)
+
+
+def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
+    """A whole stream body as one response, for providers that stream unasked (streaming.md §11)."""
+    decoder, parser = dialect.decoder(), dialect.stream_parser(wire)
+    chunks: list[StreamChunk] = []
+    try:
+        for frame in decoder.feed(body) + decoder.close():
+            chunks += parser.feed(frame)
+        chunks += parser.close()
+    except (FramingError, msgspec.MsgspecError) as problem:
+        raise PlexusError(unreadable(wire.target, problem)) from None
+    return fold(chunks)
+
+
+def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
+    """The error for an answer that is not what its dialect says."""
+    return UnifiedError(
+        kind="upstream",
+        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        code="upstream_error",
+        upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def truncated(target: TargetModel) -> UnifiedError:
+    """The error for a stream that stopped before its end (streaming.md §2)."""
+    return UnifiedError(
+        kind="upstream",
+        message=f"{target.provider} closed the stream before it was complete",
+        code="upstream_error",
+        upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def _rename(body: bytes, model: str) -> bytes:
+    try:
+        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+    except DocumentError:
+        return body
+
+
+class _Stream:
+    """What both kinds of stream share: state, and the dialect the client reads."""
+
+    def __init__(self, client: Dialect, call: ClientCall, wire: WireRequest) -> None:
+        self.committed = False
+        self.finished = False
+        self.failure: UnifiedError | None = None
+        self.usage: UnifiedUsage | None = None
+        self.finish: FinishReason | None = None
+        self._client = client
+        self._call = call
+        self._wire = wire
+        self._encoder = client.encoder()
+        self.content_type = self._encoder.content_type
+
+    def keep_alive(self) -> bytes:
+        return self._encoder.keep_alive()
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            return self._read(data)
+        except (FramingError, msgspec.MsgspecError) as problem:
+            return self.fail(unreadable(self._wire.target, problem))
+        except PlexusError as problem:
+            return self.fail(problem.error)
+
+    def close(self) -> bytes:
+        try:
+            out = self._end()
+        except (FramingError, msgspec.MsgspecError) as problem:
+            return self.fail(unreadable(self._wire.target, problem))
+        except PlexusError as problem:
+            return self.fail(problem.error)
+        if not self.finished and self.failure is None:
+            return out + self.fail(truncated(self._wire.target))
+        return out
+
+    def fail(self, error: UnifiedError) -> bytes:
+        self.failure = error
+        frame = self._client.format_stream_error(error, self._call.source.request_id)
+        return self._encoder.encode(frame) + self._encoder.end()
+
+    def _read(self, data: bytes) -> bytes:
+        raise NotImplementedError
+
+    def _end(self) -> bytes:
+        raise NotImplementedError
+
+
+class PassthroughStream(_Stream):
+    """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
+
+    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
+        super().__init__(dialect, call, wire)
+        self._decoder = dialect.decoder()
+        self._observer = dialect.stream_observer()
+
+    def _read(self, data: bytes) -> bytes:
+        return self._relay(self._decoder.feed(data))
+
+    def _end(self) -> bytes:
+        return self._relay(self._decoder.close())
+
+    def _relay(self, frames: list[Frame]) -> bytes:
+        out: list[bytes] = []
+        for frame in frames:
+            if self.failure is not None:
+                break
+            seen = self._observer.observe(frame)
+            if seen.usage is not None:
+                self.usage = seen.usage
+            if seen.finish is not None:
+                self.finish = seen.finish
+            if seen.content:
+                self.committed = True
+            if seen.terminal:
+                self.finished = True
+            if seen.error is not None:
+                self.failure = seen.error
+            if seen.usage_only and self._wire.hide_usage:
+                continue
+            if self._call.show_model is not None and frame.data:
+                renamed = self._client.rename_model(frame, self._call.show_model)
+                out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
+            else:
+                out.append(frame.raw)
+        return b"".join(out)
+
+
+class TranslateStream(_Stream):
+    """Decoder, parser, the steps' stages in mirrored order, formatter, encoder."""
+
+    def __init__(
+        self,
+        translate: Translate,
+        call: ClientCall,
+        request: UnifiedChatRequest,
+        wire: WireRequest,
+    ) -> None:
+        super().__init__(translate.client, call, wire)
+        self._decoder = translate.upstream.decoder()
+        self._parser = translate.upstream.stream_parser(wire)
+        stages = (step.stream() for step in reversed(translate.steps))
+        self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
+        self._formatter = translate.client.stream_formatter(request)
+
+    def _read(self, data: bytes) -> bytes:
+        out: list[bytes] = []
+        for frame in self._decoder.feed(data):
+            if self.failure is not None:
+                break
+            out.append(self._write(self._staged(self._parser.feed(frame))))
+        return b"".join(out)
+
+    def _end(self) -> bytes:
+        out = self._read(b"")
+        for frame in self._decoder.close():
+            if self.failure is None:
+                out += self._write(self._staged(self._parser.feed(frame)))
+        if self.failure is None:
+            out += self._write(self._close_stages(self._parser.close()))
+        return out + (self._encoder.end() if self.failure is None else b"")
+
+    def _staged(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        for stage in self._stages:
+            chunks = [out for chunk in chunks for out in stage.feed(chunk)]
+        return chunks
+
+    def _close_stages(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        for stage in self._stages:
+            chunks = [out for chunk in chunks for out in stage.feed(chunk)] + stage.close()
+        return chunks
+
+    def _write(self, chunks: Iterable[StreamChunk]) -> bytes:
+        out: list[bytes] = []
+        for chunk in chunks:
+            self._note(chunk)
+            if self.failure is not None and not self.committed:
+                break
+            if isinstance(chunk, MessageStart) and self._call.show_model is not None:
+                chunk = replace(chunk, model=self._call.show_model)
+            out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
+        return b"".join(out)
+
+    def _note(self, chunk: StreamChunk) -> None:
+        """Keep the state the relay asks for."""
+        match chunk:
+            case PartDelta(value=value):
+                # A proof alone is no content a client could have acted on.
+                if value and not isinstance(value, Proof):
+                    self.committed = True
+            case PartStart(part=TextContent() | ThinkingContent(redacted=False) | RefusalContent()):
+                pass
+            case PartStart():
+                self.committed = True
+            case FinishReport(finish=finish):
+                self.committed = True
+                self.finished = True
+                self.finish = finish.reason
+            case UsageReport(usage=usage):
+                self.usage = usage
+            case MessageStart(usage=usage) if usage is not None:
+                self.usage = usage
+            case StreamError(error=error):
+                self.failure = error
+            case _:
+                pass

@@ -1,0 +1,222 @@
+"""Chunks to a response and back: one truth for JSON and streams.
+
+``fold(unfold(response)) == response`` for every response; tests hold it for all recorded answers.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from plexus.unified.chunks import (
+    FinishReport,
+    LogprobsDelta,
+    MessageStart,
+    MessageStop,
+    PartDelta,
+    PartStart,
+    PartStop,
+    StreamChunk,
+    StreamError,
+    UsageReport,
+)
+from plexus.unified.content import (
+    AudioContent,
+    Citation,
+    Content,
+    Ext,
+    MediaSource,
+    Proof,
+    RefusalContent,
+    TextContent,
+    ThinkingContent,
+    ToolCallContent,
+)
+from plexus.unified.errors import PlexusError
+from plexus.unified.request import UnifiedMessage
+from plexus.unified.response import Choice, Finish, UnifiedChatResponse, UnifiedUsage
+
+
+class PartBuilder:
+    """Accumulates the deltas of one part; ``build`` gives the finished part.
+
+    Fragments are kept in lists and joined once, so 5 MB of one-character deltas stay linear.
+    """
+
+    def __init__(self, skeleton: Content) -> None:
+        self._skeleton = skeleton
+        self._text: list[str] = []
+        self._summary: list[list[str]] = []
+        self._citations: list[Citation] = []
+        self._proof: Proof | None = skeleton.proof
+        self._data: list[str] = []
+
+    def add(self, delta: PartDelta) -> None:
+        value = delta.value
+        if isinstance(value, Proof):
+            self._proof = value
+        elif isinstance(value, Citation):
+            self._citations.append(value)
+        elif delta.kind == "thinking_summary":
+            while len(self._summary) <= delta.sub:
+                self._summary.append([])
+            self._summary[delta.sub].append(value)
+        elif delta.kind == "audio":
+            self._data.append(value)
+        else:
+            self._text.append(value)
+
+    @property
+    def text(self) -> str:
+        """Text or arguments so far."""
+        return "".join(self._text)
+
+    def build(self) -> Content:
+        part, text = self._skeleton, "".join(self._text)
+        match part:
+            case TextContent():
+                return replace(
+                    part,
+                    text=part.text + text,
+                    citations=part.citations + tuple(self._citations),
+                    proof=self._proof,
+                )
+            case ThinkingContent():
+                summary = tuple("".join(piece) for piece in self._summary)
+                return replace(
+                    part,
+                    text=part.text + text,
+                    summary=summary or part.summary,
+                    proof=self._proof,
+                )
+            case ToolCallContent():
+                return replace(part, arguments=part.arguments + text, proof=self._proof)
+            case RefusalContent():
+                return replace(part, text=part.text + text, proof=self._proof)
+            case AudioContent():
+                data = "".join(self._data)
+                source = MediaSource("base64", data=data) if data else part.source
+                transcript = (part.transcript or "") + text
+                return replace(part, source=source, transcript=transcript or None)
+            case _:
+                return part
+
+
+def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
+    """Chunks to the response they describe.  Raises PlexusError on a StreamError."""
+    start: MessageStart | None = None
+    where: dict[int, int] = {}
+    parts: dict[int, Content] = {}
+    finishes: dict[int, Finish] = {}
+    choice_ext: dict[int, Ext] = {}
+    logprobs: dict[int, LogprobsDelta] = {}
+    usage: UnifiedUsage | None = None
+    ext: Ext = {}
+    for chunk in chunks:
+        match chunk:
+            case MessageStart():
+                start, ext, usage = chunk, chunk.ext, chunk.usage
+            case PartStart(index=index, choice=choice):
+                where[index] = choice
+            case PartStop(index=index, part=part):
+                parts[index] = part
+            case LogprobsDelta(choice=choice):
+                logprobs[choice] = chunk
+            case UsageReport(usage=seen):
+                usage = seen
+            case FinishReport(choice=choice, finish=finish):
+                finishes[choice] = finish
+                choice_ext[choice] = chunk.ext
+            case MessageStop():
+                ext = {**ext, **chunk.ext}
+            case StreamError(error=error):
+                raise PlexusError(error)
+            case _:
+                pass
+    if start is None:
+        raise ValueError("a stream without MessageStart cannot be folded")
+    choices = tuple(
+        Choice(
+            index=choice,
+            message=UnifiedMessage(
+                role="assistant",
+                content=tuple(parts[i] for i in sorted(parts) if where[i] == choice),
+            ),
+            finish=finishes[choice],
+            logprobs=logprobs[choice].raw if choice in logprobs else None,
+            ext=choice_ext[choice],
+        )
+        for choice in sorted(finishes)
+    )
+    return UnifiedChatResponse(
+        id=start.id,
+        model=start.model,
+        choices=choices,
+        dialect=start.dialect,
+        created=start.created,
+        usage=usage,
+        service_tier=start.service_tier,
+        ext=ext,
+    )
+
+
+def unfold(response: UnifiedChatResponse) -> Iterator[StreamChunk]:
+    """The chunks of a finished response, in order, each text in one delta."""
+    yield MessageStart(
+        id=response.id,
+        model=response.model,
+        created=response.created,
+        dialect=response.dialect,
+        service_tier=response.service_tier,
+        ext=response.ext,
+    )
+    index = 0
+    for choice in response.choices:
+        for part in choice.message.content:
+            yield from _unfold_part(index, choice.index, part)
+            index += 1
+        if choice.logprobs is not None:
+            yield LogprobsDelta(choice.index, choice.logprobs)
+    if response.usage is not None:
+        yield UsageReport(response.usage, final=True)
+    for choice in response.choices:
+        yield FinishReport(choice.finish, choice.index, choice.ext)
+    yield MessageStop()
+
+
+def _unfold_part(index: int, choice: int, part: Content) -> Iterator[StreamChunk]:
+    skeleton, deltas = _open_part(index, part)
+    yield PartStart(index, skeleton, choice)
+    yield from deltas
+    yield PartStop(index, part)
+
+
+def _open_part(index: int, part: Content) -> tuple[Content, list[PartDelta]]:
+    """Skeleton and deltas that build ``part`` again."""
+    deltas: list[PartDelta] = []
+    match part:
+        case TextContent():
+            if part.text:
+                deltas.append(PartDelta(index, "text", part.text))
+            deltas += [PartDelta(index, "citation", citation) for citation in part.citations]
+            skeleton: Content = replace(part, text="", citations=(), proof=None)
+        case ThinkingContent():
+            if part.text:
+                deltas.append(PartDelta(index, "thinking", part.text))
+            for sub, piece in enumerate(part.summary or ()):
+                deltas.append(PartDelta(index, "thinking_summary", piece, sub))
+            if part.redacted:
+                return part, []
+            skeleton = replace(part, text="", summary=None, proof=None)
+        case ToolCallContent():
+            if part.arguments:
+                deltas.append(PartDelta(index, "tool_args", part.arguments))
+            skeleton = replace(part, arguments="", proof=None)
+        case RefusalContent():
+            if part.text:
+                deltas.append(PartDelta(index, "refusal", part.text))
+            skeleton = replace(part, text="", proof=None)
+        case _:
+            return part, []
+    if part.proof is not None:
+        deltas.append(PartDelta(index, "proof", part.proof))
+    return skeleton, deltas
