@@ -184,6 +184,8 @@ class Step(Struct, frozen=True):
     """
 
     NAME: ClassVar[str] = ""
+    OPEN: ClassVar[str | None] = None
+    """The dict field that takes the options of the config whole, for steps with free options."""
 
     def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
         return request
@@ -200,6 +202,8 @@ class WireStep(Struct, frozen=True):
     """A small transformer on the provider's JSON only; keeps pass-through possible."""
 
     NAME: ClassVar[str] = ""
+    OPEN: ClassVar[str | None] = None
+    """The dict field that takes the options of the config whole, for steps with free options."""
 
     def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
         """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""

@@ -11,13 +11,15 @@ from plexus.transformers.base import WireStep
 class CustomParams(WireStep, frozen=True):
     """Adds ``params`` to the provider's JSON.
 
-    One rule of precedence, where the parent has two: what the client sent wins, at every depth;
-    with ``override`` the configured value wins.  Objects are merged member by member, everything else
-    is taken whole.  Source: musistudio/llms ``customparams`` (lineage §2.3 row 22); a provider's
-    ``extra_body`` is this step.
+    In the config its options are the parameters themselves.  One rule of precedence, where the
+    parent has two: what the client sent wins, at every depth; with ``override`` (a provider's
+    ``extra_body`` is this step with it) the configured value wins.  Objects are merged member by
+    member, everything else is taken whole.  Source: musistudio/llms ``customparams`` (lineage §2.3
+    row 22).
     """
 
     NAME: ClassVar[str] = "customparams"
+    OPEN: ClassVar[str | None] = "params"
 
     params: dict[str, Any]
     override: bool = False

@@ -7,7 +7,7 @@ from plexus.transformers.base import WireStep
 
 
 class MaxCompletionTokens(WireStep, frozen=True):
-    """Renames ``max_tokens`` to ``max_completion_tokens`` in chat bodies; other dialects have one name.
+    """Renames ``max_tokens`` to ``max_completion_tokens`` in chat bodies, and only there.
 
     When both are present the newer one stays.  Source: musistudio/llms ``maxcompletiontokens``
     (lineage §2.3 row 18).

@@ -25,10 +25,10 @@ BUDGETS: dict[ThinkLevel, int] = {
 class Reasoning(Step, frozen=True):
     """Writes a chat provider's ``thinking`` and ``enable_thinking`` from what the client asked.
 
-    ``enable`` False switches thinking off whatever the client said.  A client that said nothing gets
-    nothing, where the parent sent a budget of ``undefined``.  ``reasoning_content`` of the answer is
-    read by the chat dialect itself, JSON and stream.  Source: musistudio/llms ``reasoning`` (lineage
-    §2.3 row 14).
+    ``enable`` False switches thinking off whatever the client said.  A client that said nothing
+    gets nothing, where the parent sent a budget of ``undefined``.  ``reasoning_content`` of the
+    answer is read by the chat dialect itself, JSON and stream.  Source: musistudio/llms
+    ``reasoning`` (lineage §2.3 row 14).
     """
 
     NAME: ClassVar[str] = "reasoning"

@@ -15,8 +15,8 @@ class StreamOptions(WireStep, frozen=True):
     """Sets ``stream_options.include_usage`` on chat streams; other options of the client stay.
 
     Plexus asks for usage on every chat stream anyway, so the step changes something only where a
-    client said ``include_usage: false``.  Source: musistudio/llms ``streamoptions`` (lineage §2.3 row
-    20).
+    client said ``include_usage: false``.  Source: musistudio/llms ``streamoptions`` (lineage §2.3
+    row 20).
     """
 
     NAME: ClassVar[str] = "streamoptions"

@@ -1,0 +1,83 @@
+"""The one architectural test: who may import whom (design §2)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "plexus"
+
+LEAVES = {"plexus", "plexus.errors", "plexus.manifest"}
+
+# room: (rooms of Plexus it may import, foreign packages it may import beside the stdlib)
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "unified": (set(), {"msgspec"}),
+    "streaming": ({"unified"}, {"msgspec"}),
+    "transformers": ({"unified", "streaming"}, {"msgspec"}),
+    "routing": ({"unified", "transformers"}, {"msgspec"}),
+    "accounts": ({"unified", "routing"}, {"msgspec"}),
+    "observe": (set(), {"msgspec"}),
+    "gateway": (
+        {"unified", "streaming", "transformers", "routing", "accounts", "observe"},
+        {"msgspec", "falcon", "uvicorn", "uvloop", "httptools", "httpx", "httpx2"},
+    ),
+    "compiler": (
+        {"unified", "transformers", "routing"},
+        {"msgspec", "jinja2", "jsonschema", "markupsafe"},
+    ),
+    "cli": ({"compiler", "gateway", "observe", "routing"}, {"msgspec"}),
+}
+
+PURE = {"unified", "streaming", "transformers", "routing"}
+IMPURE_MODULES = {"socket", "asyncio", "subprocess", "time", "os", "random", "urllib.request"}
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.append((node.lineno, node.module or ""))
+    return found
+
+
+def room_of(path: Path) -> str | None:
+    parts = path.relative_to(ROOT).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+SOURCES = sorted(path for path in ROOT.rglob("*.py") if room_of(path) is not None)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_stay_in_their_rooms(path: Path) -> None:
+    import sys
+
+    room = room_of(path)
+    assert room in ROOMS, f"{room} is not a room"
+    allowed_rooms, allowed_foreign = ROOMS[room]
+    for line, name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "plexus":
+            target = rest.partition(".")[0]
+            fine = (
+                name in LEAVES or f"plexus.{target}" in LEAVES or target in allowed_rooms | {room}
+            )
+            assert fine, f"{path}:{line}: {room} must not import {name}"
+        elif top not in sys.stdlib_module_names:
+            assert top in allowed_foreign, f"{path}:{line}: {room} must not import {name}"
+        elif room in PURE:
+            assert name not in IMPURE_MODULES or name == "random", f"{path}:{line}: {room} is pure"
+
+
+@pytest.mark.parametrize("room", sorted(PURE))
+def test_pure_rooms_call_no_clock_and_no_shared_randomness(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                bad = node.value.id in ("random", "time", "os") and node.attr != "Random"
+                # ``random`` is also the name of an injected source; a module import is what counts.
+                imported = any(name == node.value.id for _, name in imports(path))
+                assert not (bad and imported), f"{path}:{node.lineno}: {node.value.id}.{node.attr}"
