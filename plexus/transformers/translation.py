@@ -357,7 +357,12 @@ class PassthroughStream(_Stream):
         return self._relay(self._decoder.feed(data))
 
     def _end(self) -> bytes:
-        return self._relay(self._decoder.close())
+        frames = self._decoder.close()
+        out = self._relay(frames)
+        if self.finished or self.failure is not None:
+            return out
+        # An error event follows: the unterminated last frame must not swallow it.
+        return b"".join(self._encoder.encode(frame) for frame in frames if frame.data)
 
     def _relay(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []

@@ -87,6 +87,7 @@ from plexus.unified.response import (
 )
 
 __all__ = [
+    "STATUS",
     "AudioContent",
     "CacheControl",
     "Choice",
@@ -129,7 +130,6 @@ __all__ = [
     "RefusalContent",
     "ResponseFormat",
     "Role",
-    "STATUS",
     "SearchResultContent",
     "ServerTool",
     "ServerToolCallContent",
