@@ -31,7 +31,7 @@ long: .venv/.dev js ## run every test with its long counts; seeds are printed
 	PLEXUS_LONG=1 $(BIN)/python -m pytest -s
 
 bench: .venv/.dev ## measure CPU per request and per chunk beside nginx and a bare Falcon route
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench
 
 format: .venv/.dev ## format and fix what can be fixed
 	$(BIN)/ruff format .

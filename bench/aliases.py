@@ -1,0 +1,47 @@
+"""What a thousand aliases cost to build and to start."""
+
+import statistics
+import time
+from pathlib import Path
+
+from bench.gateways import Config, build, plexus_config, serve
+from bench.measure import cold_starts
+from bench.processes import free_port
+
+ALIASES = 1_000
+
+
+def thousand_aliases(upstream: int) -> Config:
+    """The bench's own aliases and enough further ones of two targets each over 50 providers."""
+    config = plexus_config(upstream)
+    url = f"http://127.0.0.1:{upstream}/v1"
+    models = [f"m{number}" for number in range(20)]
+    providers = {
+        f"p{number}": {"type": "openai-chat", "api_base_url": url, "models": models}
+        for number in range(50)
+    }
+    own = config["aliases"]
+    further = {
+        f"alias-{number}": {
+            "targets": [
+                f"p{number % 50}/m{number % 20}",
+                f"p{(number + 7) % 50}/m{(number + 3) % 20}",
+            ]
+        }
+        for number in range(ALIASES - len(own))
+    }
+    return {"providers": {**config["providers"], **providers}, "aliases": {**own, **further}}
+
+
+def measure_thousand(lab: Path, upstream: int, times: int) -> tuple[float, float]:
+    """Median seconds of a whole ``plexus build`` process, and from spawn to the first answer."""
+    config = thousand_aliases(upstream)
+    seconds = []
+    for number in range(times):
+        folder = lab / f"thousand-{number}"
+        began = time.perf_counter()
+        build(folder, config)
+        seconds.append(time.perf_counter() - began)
+    port = free_port()
+    started = cold_starts("plexus-thousand", serve(port), port, lab / "thousand-0", times)
+    return statistics.median(seconds), started

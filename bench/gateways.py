@@ -1,0 +1,142 @@
+"""The gateways under test: how each is started and in which scenarios it takes part.
+
+Each function writes its configuration under ``lab`` and returns the command and its environment.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.scenarios import CHAT, MESSAGES, MODELS, Scenario
+
+ROOT = Path(__file__).parent.parent
+CEILING = Path(__file__).parent / "ceiling"
+
+Command = tuple[list[str], dict[str, str]]
+Config = dict[str, dict[str, Any]]
+
+
+class Peer(NamedTuple):
+    """``command(lab, port, upstream port)``; ``prefix(scenario)`` of the model, None: not taken."""
+
+    command: Callable[[Path, int, int], Command]
+    prefix: Callable[[Scenario], str | None]
+
+
+def _same_dialect(scenario: Scenario) -> str | None:
+    return "" if scenario.client == scenario.provider else None
+
+
+def _answers_chat(scenario: Scenario) -> str | None:
+    only_chat = scenario.client == scenario.provider == CHAT
+    return "" if only_chat and not scenario.stream else None
+
+
+def _any_dialect(scenario: Scenario) -> str:
+    if scenario.client == scenario.provider:
+        return ""
+    return "an-" if scenario.provider == MESSAGES else "oa-"
+
+
+def _nginx(lab: Path, port: int, upstream: int) -> Command:
+    scratch = "".join(
+        f"  {kind}_temp_path {lab}/nginx;\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = lab / "nginx.conf"
+    config.write_text(f"""\
+worker_processes 1; daemon off; pid {lab}/nginx.pid; error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000;
+  client_body_buffer_size 1m; client_max_body_size 8m;
+{scratch}
+  upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://up; proxy_http_version 1.1;
+      proxy_set_header Connection ""; proxy_buffering off;
+    }}
+  }}
+}}
+""")
+    return ["nginx", "-e", "stderr", "-c", str(config)], {}
+
+
+def _uvicorn(app: str, port: int) -> list[str]:
+    server = "--loop uvloop --http httptools --no-access-log --log-level warning --no-server-header"
+    place = ["--app-dir", str(CEILING), "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", app, *place, *server.split()]
+
+
+def _falcon_echo(lab: Path, port: int, upstream: int) -> Command:
+    return _uvicorn("echo:app", port), {}
+
+
+def _ceiling(lab: Path, port: int, upstream: int) -> Command:
+    return _uvicorn("ceiling:app", port), {"UPSTREAM": str(upstream)}
+
+
+def plexus(*arguments: str) -> Command:
+    """This checkout's own command line."""
+    return [sys.executable, "-m", "plexus", *arguments], {
+        "PYTHONPATH": str(ROOT),
+        "BENCH_KEY": "k",
+    }
+
+
+def plexus_config(upstream: int) -> Config:
+    """Aliases named as the mock's models, each with the one target its prefix asks for."""
+    url = f"http://127.0.0.1:{upstream}/v1"
+    chat, messages = "openai-chat", "anthropic-messages"
+    common: dict[str, Any] = {"api_key": {"env": "BENCH_KEY"}, "models": list(MODELS)}
+    return {
+        "providers": {
+            "both": {"api_base_url": {chat: url, messages: url}, **common},
+            "chat": {"type": chat, "api_base_url": url, **common},
+            "messages": {"type": messages, "api_base_url": url, **common},
+        },
+        "aliases": {
+            f"{prefix}{model}": {"targets": [f"{provider}/{model}"]}
+            for prefix, provider in (("", "both"), ("oa-", "chat"), ("an-", "messages"))
+            for model in MODELS
+        },
+    }
+
+
+def build(lab: Path, config: Config) -> None:
+    """``plexus build`` in ``lab``; CalledProcessError shows its diagnostics on the terminal."""
+    lab.mkdir(parents=True, exist_ok=True)
+    (lab / "plexus.json").write_text(json.dumps(config, indent=1))
+    argv, env = plexus("build")
+    subprocess.run(argv, env=env, cwd=lab, check=True, stdout=subprocess.DEVNULL)
+
+
+def serve(port: int) -> Command:
+    return plexus("serve", "--port", str(port))
+
+
+def _plexus(lab: Path, port: int, upstream: int) -> Command:
+    build(lab, plexus_config(upstream))
+    return serve(port)
+
+
+PEERS = {
+    "nginx": Peer(_nginx, _same_dialect),
+    "falcon-echo": Peer(_falcon_echo, _answers_chat),
+    "ceiling-httpx2": Peer(_ceiling, _any_dialect),
+    "plexus": Peer(_plexus, _any_dialect),
+}
+
+
+def installed() -> list[str]:
+    """The peers that can run here; a missing nginx is said loudly."""
+    if shutil.which("nginx") is not None:
+        return list(PEERS)
+    print("*** SKIPPED: nginx is not installed (apt-get install nginx-light) ***", file=sys.stderr)
+    return [name for name in PEERS if name != "nginx"]

@@ -1,0 +1,70 @@
+"""Tables and bars as Markdown, as docs/performance.md shows them."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.measure import Sample
+from bench.scenarios import SCENARIOS
+
+Samples = Mapping[str, Mapping[str, Sequence[Sample]]]
+"""Scenario to gateway to its rounds, in order; no rounds where it does not take part."""
+
+YARDSTICK = "ceiling-httpx2"
+RATIO_BAR = 1.3
+
+
+def bar(what: str, value: float, limit: float, unit: str) -> None:
+    """One line that says whether ``value`` is within ``limit``; nothing fails by it."""
+    verdict = "PASS" if value <= limit else "FAIL"
+    print(f"{verdict}  {what}: {value:.2f} {unit} (bar {limit:g})".replace(" x ", "x "))
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def _median(samples: Sequence[Sample], field: str) -> float:
+    values: list[float] = [getattr(sample, field) for sample in samples]
+    return statistics.median(values)
+
+
+def print_scenarios(samples: Samples) -> None:
+    """A table a scenario: medians, with (lowest-highest) round of the CPU figure."""
+    for name, by_gateway in samples.items():
+        scenario = SCENARIOS[name]
+        unit = scenario.unit
+        rounds = max(map(len, by_gateway.values()))
+        print(f"\n### {name}: median of {rounds} rounds, {scenario.connections} connections")
+        head = [f"CPU us/{unit}", f"{unit}s/s", "p50 us", "p99 us", "added p50 us", "first byte us"]
+        head += ["held p50 us", "held p99 us"] if scenario.paced else []
+        direct = _median(by_gateway["direct"], "latency")
+        print_table(
+            ["gateway", *head, "errors"],
+            (
+                _row(gateway, rows, direct, scenario.paced)
+                for gateway, rows in by_gateway.items()
+                if rows
+            ),
+        )
+
+
+def _row(gateway: str, rows: Sequence[Sample], direct: float, paced: bool) -> list[str]:
+    costs = [sample.cpu for sample in rows]
+    latency = _median(rows, "latency")
+    held = [_median(rows, "held"), _median(rows, "held_p99")] if paced else []
+    cells = [_median(rows, "rate"), latency, _median(rows, "latency_p99"), latency - direct]
+    cells += [_median(rows, "first_byte"), *held, sum(sample.errors for sample in rows)]
+    cost = f"{statistics.median(costs):.1f} ({min(costs):.1f}-{max(costs):.1f})"
+    return [gateway, cost, *(f"{cell:.0f}" for cell in cells)]
+
+
+def print_ratios(samples: Samples) -> None:
+    """Plexus over the ceiling, round by round; the median is held against the bar."""
+    print(f"\n### CPU of plexus over {YARDSTICK}, pair by pair\n")
+    for name, by_gateway in samples.items():
+        pairs = zip(by_gateway["plexus"], by_gateway[YARDSTICK], strict=True)
+        ratios = [plexus.cpu / ceiling.cpu for plexus, ceiling in pairs]
+        spread = f"({min(ratios):.2f}-{max(ratios):.2f})"
+        bar(f"{name} {spread}", statistics.median(ratios), RATIO_BAR, "x")
