@@ -1,0 +1,103 @@
+"""What an SDK raises when the upstream refuses or breaks before it has said anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.conftest import GATEWAY, Route
+from tests.clients.processes import Upstream
+from tests.clients.scenarios import CLIENT_KEY, ERROR_WORDS, UPSTREAM_KEY
+from tests.clients.sdk import Failed, Mode, Sdk
+
+MODES: tuple[Mode, ...] = ("json", "helper")
+CLASSES = {
+    400: "BadRequestError",
+    404: "NotFoundError",
+    429: "RateLimitError",
+    401: "AuthenticationError",
+}
+TYPES = {
+    "openai-chat": {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        404: "invalid_request_error",
+        429: "rate_limit_error",
+        500: "server_error",
+        502: "server_error",
+        503: "server_error",
+        529: "server_error",
+    },
+    "anthropic-messages": {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        404: "not_found_error",
+        429: "rate_limit_error",
+        500: "api_error",
+        502: "api_error",
+        529: "overloaded_error",
+    },
+}
+
+
+def failure(sdk: Sdk, route: Route, prompt: str, mode: Mode) -> Failed:
+    outcome = sdk.run(route.asking(prompt, mode=mode))
+    assert outcome.failed is not None, outcome
+    assert (outcome.turns, outcome.failed.text) == ([], "")
+    return outcome.failed
+
+
+def check(failed: Failed, sdk: Sdk, status: int) -> None:
+    """The SDK's own class for the status, in the dialect's words."""
+    overloaded = "OverloadedError" if sdk.dialect == "anthropic-messages" else None
+    name = overloaded if status == 529 and overloaded else CLASSES.get(status)
+    assert failed.status == status
+    assert failed.name == (name or "InternalServerError")
+    assert failed.type == TYPES[sdk.dialect][status]
+    assert failed.request_id
+    assert UPSTREAM_KEY not in failed.message
+    assert CLIENT_KEY not in failed.message
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
+def test_error_answers(sdk: Sdk, route: Route, tag: str, status: int, mode: Mode) -> None:
+    failed = failure(sdk, route, f"[[fail-{status}:{tag}]]", mode)
+
+    shown = status
+    if route.gateway and status == 401:
+        shown = 502  # the provider's key was refused: the client's own is fine
+    elif route.kind == "cross" and status == 529 and sdk.dialect == "openai-chat":
+        shown = 503
+    check(failed, sdk, shown)
+    if status != 401:
+        assert ERROR_WORDS in failed.message
+    if status == 429:
+        assert failed.retry_after == "7"
+
+
+@GATEWAY
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", ["page", "cut_early"])
+def test_no_answer_is_a_bad_gateway(sdk: Sdk, route: Route, tag: str, how: str, mode: Mode) -> None:
+    """A CDN's page with a 200; a connection cut before any content, in JSON in its middle."""
+    failed = failure(sdk, route, f"[[end-{how}:{tag}]]", mode)
+    check(failed, sdk, 502)
+
+
+@GATEWAY
+def test_error_event_before_content_is_an_error_answer(sdk: Sdk, route: Route, tag: str) -> None:
+    failed = failure(sdk, route, f"[[end-error_early:{tag}]]", "helper")
+    check(failed, sdk, 500)
+    assert ERROR_WORDS in failed.message
+
+
+@GATEWAY
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wrong_client_key(
+    sdk: Sdk, route: Route, upstream: Upstream, tag: str, mode: Mode
+) -> None:
+    ask = route.asking(f"[[plain:{tag}]]", mode=mode)
+    outcome = sdk.run(type(ask)(ask.base, "sk-somebody-else", ask.model, ask.prompt, mode))
+    assert outcome.failed is not None
+    check(outcome.failed, sdk, 401)
+    assert upstream.take(tag) == []

@@ -1,0 +1,187 @@
+"""A provider of both dialects on loopback, in its own process: ``python -m tests.clients.upstream``.
+
+It prints its port, answers what the scenario of a request says, refuses with a 400 what a strict
+provider would refuse, and tells under ``GET /seen/TAG`` what reached it.  Requests that name no
+scenario (the recorded ones) are answered whatever they hold, and are filed under ``untagged``.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
+from typing import Any
+
+from tests.clients import chat_provider, messages_provider
+from tests.clients.scenarios import MARK, Reply, Text, reply_to
+
+_PROVIDERS: dict[str, ModuleType] = {
+    "/v1/chat/completions": chat_provider,
+    "/v1/messages": messages_provider,
+}
+_PAGE = b"<html><head><title>502</title></head><body>bad gateway of a CDN</body></html>"
+
+
+class Log:
+    """What was seen, by tag; several connections write at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, tag: str, record: dict[str, Any]) -> None:
+        with self._lock:
+            self._records.setdefault(tag, []).append(record)
+
+    def take(self, tag: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return self._records.pop(tag, [])
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    log = Log()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet: the tests ask for what was seen."""
+
+    def do_GET(self) -> None:
+        self._json(200, self.log.take(self.path.removeprefix("/seen/")))
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        provider = _PROVIDERS.get(self.path.partition("?")[0])
+        if provider is None:
+            self.log.add("untagged", {"path": self.path, "refused": ["unknown path"]})
+            self._json(404, {"error": {"message": f"no such path: {self.path}"}})
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = json.loads(raw)
+        mark = MARK.search(raw)
+        name, tag = (mark[1].decode(), mark[2].decode()) if mark else ("", "untagged")
+        refused = list(provider.check(headers, body))
+        record = {"path": self.path, "headers": headers, "body": body, "refused": refused}
+        self.log.add(tag, record)
+        if refused and mark:
+            self._json(400, provider.error(400, "; ".join(refused)))
+        else:
+            self._play(provider, name, body, tag)
+
+    def _play(self, provider: ModuleType, name: str, body: dict[str, Any], tag: str) -> None:
+        kind, _, detail = name.partition("-")
+        if kind == "fail":
+            status = int(detail)
+            # What our SDKs do with it is under test; that they are told is what matters.
+            self._json(
+                status, provider.error(status), {"retry-after": "7"} if status == 429 else {}
+            )
+        elif kind == "end":
+            self._end(provider, detail, tag, body)
+        else:
+            reply = reply_to(name, provider.has_results(body)) if name else Reply((Text("pong"),))
+            if body.get("stream"):
+                self._stream(provider.stream(reply, body))
+            else:
+                self._json(200, provider.answer(reply))
+
+    def _end(self, provider: ModuleType, how: str, tag: str, body: dict[str, Any]) -> None:
+        """The endings of stream-endings.json, and some that happen before content."""
+        if not body.get("stream"):
+            self._end_json(provider, how)
+            return
+        match how:
+            case "comment":
+                reply = reply_to("plain", False)
+                self._stream([b": keep-alive\n\n", *provider.stream(reply, body)])
+            case "page":
+                self._head(200, {"content-type": "text/html"}, len(_PAGE))
+                self.wfile.write(_PAGE)
+            case "cut_early":
+                self._stream(provider.unfinished()[:1], closing=False)
+                self._cut()
+            case "error_early":
+                self._stream([*provider.unfinished()[:1], provider.error_event(named=True)])
+            case "error_data" | "error_event":
+                last = provider.error_event(named=how == "error_event")
+                self._stream([*provider.unfinished(), last])
+            case "silent_end":
+                self._stream(provider.unfinished())
+            case "cut":
+                self._stream(provider.unfinished(), closing=False)
+                # Half an event inside an unfinished chunk.
+                self.wfile.write(b'ffff\r\ndata: {"id"')
+                self._cut()
+            case _:
+                self._stream(provider.unfinished(), closing=False)
+                # Nothing more comes; the other side has to give up.
+                gone = self.connection.recv(1) == b""
+                self.log.add(tag, {"stalled": True, "gone": gone})
+                self.close_connection = True
+
+    def _end_json(self, provider: ModuleType, how: str) -> None:
+        if how == "page":
+            self._head(200, {"content-type": "text/html"}, len(_PAGE))
+            self.wfile.write(_PAGE)
+            return
+        body = json.dumps(provider.answer(reply_to("text", False))).encode()
+        self._head(200, {"content-type": "application/json"}, len(body))
+        self.wfile.write(body[:40])
+        self._cut()
+
+    def _cut(self) -> None:
+        """Close without an end, so that the reader knows the body is not whole."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _stream(self, events: Iterable[bytes], closing: bool = True) -> None:
+        self._head(200, {"content-type": "text/event-stream; charset=utf-8"}, None)
+        for event in events:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+            self.wfile.flush()
+        if closing:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _json(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        data = json.dumps(body).encode()
+        self._head(status, {"content-type": "application/json", **(headers or {})}, len(data))
+        self.wfile.write(data)
+
+    def _head(self, status: int, headers: dict[str, str], length: int | None) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("x-request-id", "up-request-7")
+        self.send_header("request-id", "up-request-7")
+        if length is None:
+            self.send_header("transfer-encoding", "chunked")
+        else:
+            self.send_header("content-length", str(length))
+        self.end_headers()
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Connections end in every way here; anything else still has to be seen."""
+
+        problem = sys.exception()
+        if not isinstance(problem, ConnectionError):
+            traceback.print_exc()
+
+
+def main() -> None:
+    server = Server(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
