@@ -1,0 +1,213 @@
+"""Config → plan: every decision that can be made before traffic is made here.
+
+Which targets exist, what their modules are called, and for each client dialect whether a target is
+passed through or translated, and into which dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from plexus.compiler import catalog, names
+from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
+from plexus.compiler.factory import Constructor
+from plexus.compiler.profiles import PROFILES
+from plexus.compiler.resolve import Resolved
+
+# A provider that does not speak the client's dialect is spoken to in the first of these that it
+# has: the one that can say more comes first.  Never in the order of the config, where the order of
+# keys means nothing.
+PREFERENCE = ("openai-responses", "anthropic-messages", "gemini", "openai-chat")
+
+DEFAULT_TIMEOUTS = Timeouts(connect=10.0, first_content=600.0, idle=120.0)
+
+_IN_PROVIDERS = ("providers",)
+_IN_TARGET = ("model", "steps", "target", "wire_steps")
+
+
+class Route(Struct, frozen=True):
+    """How a target serves one client dialect; ``client == upstream`` with ``passthrough``."""
+
+    client: str
+    upstream: str
+    passthrough: bool
+
+
+class PlannedTarget(Struct, frozen=True):
+    """``key`` is what the module is generated from; ``capabilities`` are those that are known."""
+
+    name: str
+    provider: Provider
+    model: str
+    module: str
+    family: str
+    capabilities: dict[str, Any]
+    steps: tuple[Constructor, ...]
+    wire_steps: tuple[Constructor, ...]
+    routes: tuple[Route, ...]
+    timeouts: Timeouts
+
+    @property
+    def resource(self) -> str:
+        return names.class_name(self.module, "Resource")
+
+
+class PlannedAlias(Struct, frozen=True):
+    """``targets`` with their weights, those of disabled providers left out."""
+
+    alias: Alias
+    module: str
+    selector: Constructor
+    targets: tuple[tuple[PlannedTarget, float], ...]
+
+    @property
+    def name(self) -> str:
+        return self.alias.name
+
+    @property
+    def resource(self) -> str:
+        return names.class_name(self.module, "Resource")
+
+
+class Plan(Struct, frozen=True):
+    """``source`` is the file name of the config; ``constants`` name the providers in Python."""
+
+    source: str
+    config: Config
+    providers: tuple[Provider, ...]
+    constants: dict[str, str]
+    urls: dict[str, dict[str, str]]
+    targets: dict[str, PlannedTarget]
+    aliases: dict[str, PlannedAlias]
+    expires: dict[str, float]
+
+
+def make(resolved: Resolved, source: str) -> Plan:
+    """Plan a config without errors; ``source`` is the name of its file, without folders."""
+    config = resolved.config
+    live = {name: provider for name, provider in config.providers.items() if provider.enabled}
+    targets = _targets(resolved, live)
+    constants = names.assign(live, reserved=(*_IN_PROVIDERS, *_IN_TARGET))
+    return Plan(
+        source=source,
+        config=config,
+        providers=tuple(live.values()),
+        constants={name: names.constant(module) for name, module in constants.items()},
+        urls=resolved.urls,
+        targets=targets,
+        aliases=_aliases(resolved, targets),
+        expires=resolved.expires,
+    )
+
+
+def _targets(resolved: Resolved, live: Mapping[str, Provider]) -> dict[str, PlannedTarget]:
+    """Every model of every enabled provider, listed or only named by an alias."""
+    wanted = {
+        (provider.name, model) for provider in live.values() for model in provider.models or ()
+    }
+    for alias in resolved.config.aliases.values():
+        wanted |= {(t.provider, t.model) for t in alias.targets if t.provider in live}
+    pairs = {f"{provider}/{model}": (provider, model) for provider, model in sorted(wanted)}
+    modules = names.assign(pairs, _target_slug)
+    return {
+        name: _target(resolved, live[provider], model, modules[name])
+        for name, (provider, model) in pairs.items()
+    }
+
+
+def _target_slug(name: str) -> str:
+    provider, _, model = name.partition("/")
+    return f"{names.slug(provider)}__{names.slug(model)}"
+
+
+def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> PlannedTarget:
+    model = (provider.models or {}).get(name, Model(name))
+    uses = (*provider.steps, *provider.model_steps.get(name, ()), *model.steps)
+    steps, wire_steps = _chain(resolved, provider, uses)
+    spoken = _spoken(resolved, provider)
+    return PlannedTarget(
+        name=f"{provider.name}/{name}",
+        provider=provider,
+        model=name,
+        module=module,
+        family=_family(provider, spoken),
+        capabilities=_capabilities(provider, model),
+        steps=steps,
+        wire_steps=wire_steps,
+        routes=tuple(_route(client, spoken, bool(steps)) for client in catalog.dialects()),
+        timeouts=timeouts(resolved.config, provider, model),
+    )
+
+
+def _chain(
+    resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]
+) -> tuple[tuple[Constructor, ...], tuple[Constructor, ...]]:
+    """Unified steps and wire steps, each in the order of the config; ``extra_body`` is first."""
+    chain = [resolved.steps[use.path] for use in uses]
+    steps = tuple(step for step in chain if not step.wire)
+    wire_steps = tuple(step for step in chain if step.wire)
+    if provider.extra_body:
+        arguments = {"params": provider.extra_body, "override": True}
+        module = "plexus.transformers.steps.customparams"
+        extra = Constructor(module, "CustomParams", arguments, True, "extra_body")
+        wire_steps = (extra, *wire_steps)
+    return steps, wire_steps
+
+
+def _spoken(resolved: Resolved, provider: Provider) -> tuple[str, ...]:
+    """The served dialects of a provider, the preferred ones first; echo speaks all of them."""
+    served = catalog.dialects()
+    if provider.echo:
+        return tuple(served)
+    spoken = [name for name in resolved.urls[provider.name] if name in served]
+    return tuple(sorted(spoken, key=PREFERENCE.index))
+
+
+def _route(client: str, spoken: tuple[str, ...], has_steps: bool) -> Route:
+    """A unified step ends pass-through; wire steps do not."""
+    if client in spoken:
+        return Route(client, client, not has_steps)
+    return Route(client, spoken[0], False)
+
+
+def _family(provider: Provider, spoken: tuple[str, ...]) -> str:
+    """Whose proofs the provider's models can take."""
+    if provider.echo:
+        return "echo"
+    if provider.profile is not None:
+        return PROFILES[provider.profile].family
+    return catalog.dialect(spoken[0]).FAMILY
+
+
+def _capabilities(provider: Provider, model: Model) -> dict[str, Any]:
+    """Profile, then the model's own words."""
+    known = dict(PROFILES[provider.profile].capabilities) if provider.profile is not None else {}
+    known |= model.capabilities
+    for name in ("max_output_tokens", "context_window"):
+        if (value := getattr(model, name)) is not None:
+            known[name] = value
+    return dict(sorted(known.items()))
+
+
+def timeouts(config: Config, provider: Provider, model: Model) -> Timeouts:
+    """The most special one wins, key by key; an alias may still come over it."""
+    return model.timeouts.over(provider.timeouts).over(config.timeouts).over(DEFAULT_TIMEOUTS)
+
+
+def _aliases(
+    resolved: Resolved, targets: Mapping[str, PlannedTarget]
+) -> dict[str, PlannedAlias]:
+    # The base class of the generated resources must not be one of them.
+    modules = names.assign(resolved.config.aliases, reserved=("alias",))
+    return {
+        alias.name: PlannedAlias(
+            alias,
+            modules[alias.name],
+            resolved.selectors[alias.selector],
+            tuple((targets[t.name], t.weight) for t in alias.targets if t.name in targets),
+        )
+        for alias in resolved.config.aliases.values()
+    }

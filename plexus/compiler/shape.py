@@ -1,0 +1,327 @@
+"""The shape of a config: JSON Schema errors → diagnostics, all of them at once.
+
+What is wrong is also taken out (and a misspelt key put right) so that the later stages can look
+at the rest: one run finds every mistake of a file.  The schema holds no reference but local ones
+and the validator gets an empty registry, so nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+import plexus
+from plexus.compiler.diagnostics import Diagnostic, nearest, quote
+from plexus.compiler.paths import Path, dotted
+from plexus.compiler.source import Document, Json
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+_COMMENT = "$comment"
+_ENV_STYLES = re.compile(
+    r"(?:\$\{|\$|\{env:|env[.:]|os\.environ/|process\.env\.)([A-Z_][A-Z0-9_]*)\}?"
+)
+_URLS = {
+    "openai-chat": "https://api.openai.com/v1",
+    "openai-responses": "https://api.openai.com/v1",
+    "anthropic-messages": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+}
+_TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+class Shaped(Struct, frozen=True):
+    """A config of the right shape.
+
+    ``data``: without what was wrong (removed list items are None, so that the others keep their
+    index).  ``written``: as it was written, only with misspelt keys put right.
+    """
+
+    data: dict[str, Any]
+    written: Json
+
+
+@cache
+def schema_text() -> str:
+    """The schema: in an installed package beside it, in a checkout one folder up."""
+    package = FilePath(plexus.__file__).parent
+    name = FilePath("schema") / "plexus.schema.json"
+    beside = package / name
+    return (beside if beside.is_file() else package.parent / name).read_text(encoding="utf-8")
+
+
+def check(document: Document) -> tuple[Shaped, list[Diagnostic]]:
+    """Hold a document against the schema.  Never raises."""
+    validator = _validator()
+    data: Json = deepcopy(document.data)
+    found: list[Diagnostic] = []
+    while True:
+        wrong = [p for error in validator.iter_errors(data) for p in problems(error)]
+        renames = [p for p in wrong if p.rename]
+        found += [_diagnostic(document, p) for p in (renames or _distinct(wrong))]
+        if not renames:
+            break
+        for problem in renames:
+            _rename(data, document, problem)
+    written = deepcopy(data) if wrong else data
+    for problem in sorted(wrong, key=lambda p: len(p.path), reverse=True):
+        if problem.code != "P301":  # nothing is made of a bad name before it is a good one
+            data = _without(data, _broken(problem))
+    return Shaped(_uncommented(data), written), found
+
+
+def validator_for(schema: dict[str, Any]) -> Validator:
+    """A validator whose patterns match whole texts and that never fetches anything."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+    from referencing import Registry
+
+    whole = extend(Draft202012Validator, {"pattern": _whole_pattern})
+    return whole(schema, registry=Registry())  # type: ignore[no-any-return]
+
+
+@cache
+def _validator() -> Validator:
+    return validator_for(json.loads(schema_text()))
+
+
+def _whole_pattern(
+    validator: Validator, pattern: str, instance: object, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    """``$`` also matches before a final line break; names must not end in one."""
+    from jsonschema import ValidationError
+
+    if isinstance(instance, str) and re.fullmatch(pattern, instance) is None:
+        yield ValidationError(schema.get("patternErrorMessage", "is malformed"))
+
+
+class Problem(Struct, frozen=True):
+    """One finding: ``path`` is what to take out, ``on_key`` whether its key is the place."""
+
+    path: Path
+    code: str
+    message: str
+    hint: str = ""
+    on_key: bool = False
+    rename: str = ""
+
+
+def _broken(problem: Problem) -> Path:
+    """What to take out: a list item goes whole when it lacks a key."""
+    in_item = problem.code == "P204" and len(problem.path) > 1 and isinstance(problem.path[-2], int)
+    return problem.path[:-1] if in_item else problem.path
+
+
+def _diagnostic(document: Document, problem: Problem) -> Diagnostic:
+    at = document.key_at if problem.on_key else document.value_at
+    line, column = at(problem.path)
+    return Diagnostic(document.file, line, column, problem.code, problem.message, problem.hint)
+
+
+def _distinct(wrong: list[Problem]) -> list[Problem]:
+    """One finding for each value: a text that should be a number is not a bad choice too."""
+    first: dict[tuple[Path, bool, str], Problem] = {}
+    for problem in sorted(wrong, key=lambda p: p.code):
+        also = problem.message if problem.code == "P204" else ""
+        first.setdefault((problem.path, problem.on_key, also), problem)
+    return list(first.values())
+
+
+def problems(error: ValidationError, root: str = "the config") -> Iterator[Problem]:
+    """A schema error as findings; ``root`` is what messages call the whole."""
+    path: Path = tuple(error.absolute_path)
+    where = dotted(path) if path else root
+    if "propertyNames" in error.absolute_schema_path:
+        yield _bad_name(error, path)
+        return
+    match error.validator:
+        case "additionalProperties":
+            yield from _unknown_keys(error, path, where)
+        case "required":
+            yield from _missing(error, path, where)
+        case "type" | "anyOf":
+            yield _wrong_type(error, path, where)
+        case _:
+            yield Problem(path, *_malformed(error, where))
+
+
+def _bad_name(error: ValidationError, path: Path) -> Problem:
+    name = error.instance
+    what = error.message if error.validator == "pattern" else "is empty or too long for a name"
+    return Problem((*path, name), "P301", f"{quote(name)} {what}", on_key=True)
+
+
+def _unknown_keys(error: ValidationError, path: Path, where: str) -> Iterator[Problem]:
+    known = [*error.schema.get("properties", {})]
+    for key in error.instance:
+        if key in known or key == _COMMENT:
+            continue
+        hint = _special_key(path, key)
+        near = "aliases" if not path and key == "models" else nearest(key, known)
+        if not hint and near is not None:
+            hint = f"did you mean {quote(near)}?"
+        elif not hint:
+            hint = f"known keys: {', '.join(known)}"
+        rename = near if near is not None and near not in error.instance else ""
+        message = f"unknown key {quote(key)} in {where}"
+        yield Problem((*path, key), "P201", message, hint, on_key=True, rename=rename or "")
+
+
+def _special_key(path: Path, key: str) -> str:
+    """The usual slips that no spelling distance finds."""
+    if not path and key == "models":
+        return 'public model names stand under "aliases"'
+    if len(path) == 2 and path[0] == "aliases" and key in ("provider", "model", "models"):
+        return 'write "targets": ["provider/model"]'
+    if len(path) == 2 and path[0] == "providers" and key in ("base_url", "url", "baseURL"):
+        return 'did you mean "api_base_url"?'
+    return ""
+
+
+def _missing(error: ValidationError, path: Path, where: str) -> Iterator[Problem]:
+    for key in error.validator_value:
+        if key not in error.instance:
+            message = f"{where} has no {quote(key)}"
+            yield Problem((*path, key), "P204", message, on_key=True)
+
+
+def _wrong_type(error: ValidationError, path: Path, where: str) -> Problem:
+    wanted = error.validator_value
+    if error.validator == "anyOf":
+        wanted = [choice["type"] for choice in wanted if "type" in choice]
+    names = " or ".join(_TYPES[name] for name in ([wanted] if isinstance(wanted, str) else wanted))
+    value = error.instance
+    if path and path[-1] in ("api_key", "secret") and not isinstance(value, list | dict):
+        return literal_secret(path, str(value))
+    return Problem(path, "P202", f"{where} must be {names}, not {_kind(value)}")
+
+
+def literal_secret(path: Path, value: str) -> Problem:
+    """A secret that stands in the config itself; its text is in no message."""
+    named = _ENV_STYLES.fullmatch(value)
+    hint = 'write {"env": "NAME"} or {"file": "PATH"}'
+    if named is not None:
+        hint = f'write {{"env": {quote(named[1])}}}'
+    return Problem(path, "P208", f"{dotted(path)} holds a secret as text", hint)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return json.dumps(value)
+        case int() | float():
+            return f"the number {quote(value)}"
+        case str():
+            return f"the text {quote(value)}"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _malformed(error: ValidationError, where: str) -> tuple[str, str, str]:
+    """Code, message and hint of the plain errors."""
+    limit, value = error.validator_value, error.instance
+    match error.validator:
+        case "enum":
+            hint = suggestion(value, limit) or f"one of {', '.join(limit)}"
+            return "P203", f"{where} cannot be {quote(value)}", hint
+        case "pattern":
+            return "P205", f"{where} {error.message}", ""
+        case "exclusiveMinimum":
+            return "P206", f"{where} must be greater than {limit}, not {quote(value)}", ""
+        case "minimum":
+            return "P206", f"{where} must be at least {limit}, not {quote(value)}", ""
+        case "maximum":
+            return "P206", f"{where} must be at most {limit}, not {quote(value)}", ""
+        case "minLength" | "minItems" | "minProperties":
+            return "P207", f"{where} is empty" if limit == 1 else f"{where} is too short", ""
+        case "maxLength" | "maxItems":
+            return "P207", f"{where} is too long: at most {limit}", ""
+        case "uniqueItems":
+            return "P207", f"{where} names something twice", ""
+        case _:
+            return "P205", f"{where} is malformed", ""
+
+
+def suggestion(value: object, known: list[str]) -> str:
+    near = nearest(value, known) if isinstance(value, str) else None
+    return f"did you mean {quote(near)}?" if near is not None else ""
+
+
+def usual_url(dialect: str) -> str:
+    """The address most people mean by a dialect, for hints only: keys must not go there unasked."""
+    return _URLS.get(dialect, "")
+
+
+def _rename(data: Json, document: Document, problem: Problem) -> None:
+    """Put a misspelt key right, in the data and in the tree of places."""
+    *above, old = problem.path
+    target: Any = data
+    node: Any = document.root
+    for step in above:
+        target, node = target[step], node.child(step)
+    if problem.rename in target:
+        del target[old]
+        return
+    target[problem.rename] = target.pop(old)
+    node.children[problem.rename] = node.children.pop(old)
+
+
+def _without(data: Any, path: Path) -> Any:
+    """``data`` with what stands at ``path`` taken out, in place; a named thing stays, empty."""
+    if not path:
+        return {}
+    target = data
+    for step in path[:-1]:
+        inside = step in target if isinstance(target, dict) else isinstance(target, list)
+        if not inside:
+            return data
+        target = target[step]
+    last = path[-1]
+    if isinstance(target, dict):
+        target.pop(last, None)
+        if _is_named(path):
+            target[last] = {}
+    elif isinstance(target, list):
+        target[last] = None
+    return data
+
+
+def _is_named(path: Path) -> bool:
+    """Whether others may refer to what stands here by its name."""
+    outer = len(path) == 2 and path[0] in ("providers", "aliases", "keys")
+    return outer or (len(path) == 4 and path[0] == "providers" and path[2] == "models")
+
+
+def _uncommented(data: Any) -> Any:
+    """Without ``$comment`` keys, except where the config carries JSON for others."""
+    if isinstance(data, list):
+        return [_uncommented(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    foreign = ("extra_body", "use")
+    return {
+        key: value if key in foreign else _uncommented(value)
+        for key, value in data.items()
+        if key != _COMMENT
+    }

@@ -1,0 +1,149 @@
+"""The manifest of a generated package: what belongs to it, byte for byte.
+
+Shared by the compiler, which writes it, and the loader, which believes nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+NAME = "manifest.json"
+_HEX = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"(?:[a-z0-9_]+/)?[a-z0-9_]+\.py")
+_LIMIT = 64 * 1024 * 1024
+
+
+class ManifestError(Exception):
+    """A folder that is not exactly what a build wrote.  ``kind`` says in which way.
+
+    ``missing``: no generated package there.  ``edited``: a file changed, is gone or is damaged.
+    ``foreign``: a file that no build wrote.  ``stale``: built from another config or by another
+    version.  ``unreadable``: the system would not let us look.
+    """
+
+    def __init__(self, kind: str, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class Manifest(NamedTuple):
+    """``files``: relative path → SHA-256.  ``config_digest``: of the canonical config."""
+
+    version: str
+    config: str
+    config_digest: str
+    files: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Names this generation: the SHA-256 of everything in it."""
+        return digest(json.dumps(self._members(), sort_keys=True).encode("utf-8"))
+
+    def _members(self) -> dict[str, object]:
+        return {
+            "plexus": self.version,
+            "config": self.config,
+            "config_digest": self.config_digest,
+            "files": dict(sorted(self.files.items())),
+        }
+
+    def text(self) -> str:
+        """The one spelling of this manifest."""
+        return json.dumps({**self._members(), "digest": self.digest}, indent=2) + "\n"
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def canonical(data: object) -> bytes:
+    """A config without its layout: two files that mean the same have the same bytes."""
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key != "$schema"}
+    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def parse(text: str, path: Path) -> Manifest:
+    """Raises ManifestError (``edited``) unless ``text`` is exactly what ``Manifest.text`` writes."""
+    try:
+        data = json.loads(text)
+        files = {str(name): str(value) for name, value in data["files"].items()}
+        found = Manifest(data["plexus"], data["config"], data["config_digest"], files)
+        same = found.text() == text
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        same = False
+    if not same or not all(_FILE.fullmatch(n) and _HEX.fullmatch(h) for n, h in files.items()):
+        raise ManifestError("edited", path, "is damaged or was edited")
+    return found
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a folder.  Raises ManifestError."""
+    path = folder / NAME
+    if not folder.is_dir():
+        raise ManifestError("missing", folder, "there is no generated package")
+    try:
+        text = _content(path).decode("utf-8")
+    except FileNotFoundError:
+        raise ManifestError("missing", folder, f"has no {NAME}, so it is no build") from None
+    except UnicodeDecodeError:
+        raise ManifestError("edited", path, "is damaged or was edited") from None
+    except OSError as error:
+        raise ManifestError("unreadable", path, f"cannot be read: {error.strerror}") from None
+    return parse(text, path)
+
+
+def verify(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the content of every file, each read once and held against its SHA-256.
+
+    Raises ManifestError for the first file that is changed, missing, foreign or no plain file.
+    """
+    found = read(folder)
+    sources: dict[str, bytes] = {}
+    for name, wanted in found.files.items():
+        path = folder / name
+        try:
+            sources[name] = _content(path)
+        except FileNotFoundError:
+            raise ManifestError("edited", path, "is missing") from None
+        except OSError as error:
+            raise ManifestError("edited", path, f"cannot be read: {error.strerror}") from None
+        if digest(sources[name]) != wanted:
+            raise ManifestError("edited", path, "was edited since it was built")
+    for path in foreign(folder, found):
+        raise ManifestError("foreign", path, "was not written by a build")
+    return found, sources
+
+
+def foreign(folder: Path, manifest: Manifest) -> Iterator[Path]:
+    """Everything in ``folder`` that the manifest does not name; links are never followed."""
+    known = {NAME, *manifest.files}
+    folders = {name.rpartition("/")[0] for name in manifest.files} - {""}
+    for path in sorted(folder.iterdir()):
+        if path.name in folders and path.is_dir() and not path.is_symlink():
+            inner = (entry for entry in sorted(path.iterdir()))
+            yield from (entry for entry in inner if f"{path.name}/{entry.name}" not in known)
+        elif path.name not in known:
+            yield path
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a plain file.  Raises OSError, also for links, devices and huge files."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _LIMIT:
+            raise OSError(22, "not a plain file")
+        return stream.read()
