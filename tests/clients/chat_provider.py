@@ -26,11 +26,45 @@ Json = dict[str, Any]
 
 MODEL = "vendor-model-2026-11-01"
 _FIELDS = frozenset(
-    """model messages max_completion_tokens max_tokens temperature top_p n stop frequency_penalty
-    presence_penalty logit_bias logprobs top_logprobs seed stream stream_options tools tool_choice
-    parallel_tool_calls response_format reasoning_effort verbosity modalities audio prediction
-    web_search_options service_tier store metadata safety_identifier prompt_cache_key
-    prompt_cache_options prompt_cache_retention moderation user functions function_call""".split()
+    {
+        "model",
+        "messages",
+        "max_completion_tokens",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "frequency_penalty",
+        "presence_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "seed",
+        "stream",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+        "verbosity",
+        "modalities",
+        "audio",
+        "prediction",
+        "web_search_options",
+        "service_tier",
+        "store",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "moderation",
+        "user",
+        "functions",
+        "function_call",
+    }
 )
 _MESSAGE_FIELDS = {
     "system": {"role", "content", "name"},
@@ -38,10 +72,20 @@ _MESSAGE_FIELDS = {
     "user": {"role", "content", "name"},
     "tool": {"role", "content", "tool_call_id"},
     # What the official helpers echo beside the documented fields, and the vendors' reasoning.
-    "assistant": set(
-        """role content name refusal audio tool_calls function_call annotations parsed
-        reasoning_content reasoning reasoning_details""".split()
-    ),
+    "assistant": {
+        "role",
+        "content",
+        "name",
+        "refusal",
+        "audio",
+        "tool_calls",
+        "function_call",
+        "annotations",
+        "parsed",
+        "reasoning_content",
+        "reasoning",
+        "reasoning_details",
+    },
 }
 _PART_FIELDS = {
     "text": {"type", "text", "prompt_cache_breakpoint"},
@@ -297,6 +341,3 @@ def error(status: int, message: str = ERROR_WORDS) -> Json:
 
 def error_event(named: bool) -> bytes:
     return (b"event: error\n" if named else b"") + event(error(500))
-
-
-ENDINGS_DONE = b"data: [DONE]\n\n"

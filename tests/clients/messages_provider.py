@@ -30,9 +30,28 @@ Json = dict[str, Any]
 
 MODEL = "claude-opus-5-20261001"
 _FIELDS = frozenset(
-    """model max_tokens messages system stream stop_sequences temperature top_p top_k thinking
-    output_config tools tool_choice metadata service_tier speed cache_control container
-    inference_geo diagnostics""".split()
+    {
+        "model",
+        "max_tokens",
+        "messages",
+        "system",
+        "stream",
+        "stop_sequences",
+        "temperature",
+        "top_p",
+        "top_k",
+        "thinking",
+        "output_config",
+        "tools",
+        "tool_choice",
+        "metadata",
+        "service_tier",
+        "speed",
+        "cache_control",
+        "container",
+        "inference_geo",
+        "diagnostics",
+    }
 )
 _BLOCK_FIELDS = {
     "text": {"text", "cache_control", "citations"},
@@ -48,8 +67,18 @@ _ROLES = {"user": {"text", "image", "document", "search_result", "tool_result"}}
 _ROLES["assistant"] = {"text", "thinking", "redacted_thinking", "tool_use"}
 _ROLES["system"] = {"text"}
 _TOOL_FIELDS = frozenset(
-    """name description input_schema strict cache_control defer_loading input_examples
-    allowed_callers eager_input_streaming type""".split()
+    {
+        "name",
+        "description",
+        "input_schema",
+        "strict",
+        "cache_control",
+        "defer_loading",
+        "input_examples",
+        "allowed_callers",
+        "eager_input_streaming",
+        "type",
+    }
 )
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -115,9 +144,10 @@ def _check_messages(messages: list[Json]) -> Iterator[str]:
         if role not in _ROLES or message.keys() - {"role", "content", "output_config"}:
             yield f"{where} is {sorted(message)} of role {role!r}"
             continue
-        blocks = message.get("content")
-        if isinstance(blocks, str):
-            blocks = [{"type": "text", "text": blocks}]
+        content = message["content"]
+        blocks: list[Json] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content
+        )
         yield from _check_results(blocks, role, owed, where)
         owed = [block["id"] for block in blocks if block.get("type") == "tool_use"]
         for block in blocks:

@@ -1,7 +1,7 @@
 """What the upstream answers, and what both sides of a conversation say, free of any dialect.
 
-A scenario is named in the first user text as ``[[name:tag]]``: the upstream finds it in any dialect,
-keeps no state between turns, and files what it saw under the tag.
+A scenario is named in the first user text as ``[[name:tag]]``: the upstream finds it there in any
+dialect, keeps no state between turns, and files what it saw under the tag.
 """
 
 from __future__ import annotations

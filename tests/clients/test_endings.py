@@ -6,7 +6,6 @@ The endings, and what each SDK does when nobody helps it, stand in ``stream-endi
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest

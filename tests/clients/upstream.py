@@ -1,8 +1,9 @@
-"""A provider of both dialects on loopback, in its own process: ``python -m tests.clients.upstream``.
+"""A provider of both dialects on loopback, a process of its own.
 
-It prints its port, answers what the scenario of a request says, refuses with a 400 what a strict
-provider would refuse, and tells under ``GET /seen/TAG`` what reached it.  Requests that name no
-scenario (the recorded ones) are answered whatever they hold, and are filed under ``untagged``.
+``python -m tests.clients.upstream`` prints its port, answers what the scenario of a request says,
+refuses with a 400 what a strict provider would refuse, and tells under ``GET /seen/TAG`` what
+reached it.  Requests that name no scenario (the recorded ones) are answered whatever they hold, and
+are filed under ``untagged``.
 """
 
 from __future__ import annotations
