@@ -76,7 +76,7 @@ def canonical(data: object) -> bytes:
 
 
 def parse(text: str, path: Path) -> Manifest:
-    """Raises ManifestError (``edited``) unless ``text`` is exactly what ``Manifest.text`` writes."""
+    """The manifest with this text.  Raises ManifestError (``edited``) for any other spelling."""
     try:
         data = json.loads(text)
         files = {str(name): str(value) for name, value in data["files"].items()}

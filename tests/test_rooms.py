@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "compiler": (
         {"unified", "transformers", "routing"},
-        {"msgspec", "jinja2", "jsonschema", "markupsafe"},
+        {"msgspec", "jinja2", "jsonschema", "markupsafe", "referencing"},
     ),
     "cli": ({"compiler", "gateway", "observe", "routing"}, {"msgspec"}),
 }

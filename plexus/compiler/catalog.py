@@ -90,6 +90,13 @@ def step(name: str) -> StepClass:
     return cast("StepClass", _only_class(module, (Step, WireStep)))
 
 
+def ends_passthrough(found: StepClass) -> bool:
+    """Whether a step works on the canonical form; one on the provider's JSON does not end it."""
+    from plexus.transformers.base import Step
+
+    return issubclass(found, Step)
+
+
 def selector(name: str) -> type[Selector]:
     """The class of a selector.  Raises CatalogError."""
     from plexus.routing.selectors.base import Selector

@@ -128,7 +128,7 @@ class Log(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """Everything ``plexus.json`` says.  Maps are sorted by name: the order of keys means nothing."""
+    """Everything ``plexus.json`` says; maps are sorted by name."""
 
     providers: dict[str, Provider]
     aliases: dict[str, Alias]

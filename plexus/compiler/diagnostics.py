@@ -93,7 +93,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def as_text(diagnostics: Sequence[Diagnostic], lines: Lines | None, *, colour: bool) -> str:
     """Head line, source line and caret for each, then a count."""
     blocks = [_text(item, lines, colour) for item in diagnostics]
-    return "".join(f"{block}\n" for block in blocks) + (f"{_count(diagnostics)}\n" if blocks else "")
+    return "".join(f"{block}\n" for block in blocks) + (
+        f"{_count(diagnostics)}\n" if blocks else ""
+    )
 
 
 def _text(item: Diagnostic, lines: Lines | None, colour: bool) -> str:

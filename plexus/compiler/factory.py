@@ -50,9 +50,7 @@ class TransformerFactory:
         else:
             self._check(found, use)
         arguments = _convert(found, options, use.path)
-        from plexus.transformers.base import WireStep
-
-        wire = issubclass(found, WireStep)
+        wire = not catalog.ends_passthrough(found)
         return Constructor(found.__module__, found.__name__, arguments, wire, use.name)
 
     def schema(self, name: str) -> dict[str, Any]:

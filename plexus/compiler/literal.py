@@ -39,8 +39,8 @@ class Spread(Struct, frozen=True):
 
 
 Expr: TypeAlias = (
-    "None | bool | int | float | str | Name | Call | Spread | tuple[Expr, ...] | list[Expr]"
-    " | Mapping[str, Expr] | frozenset[str]"
+    "bool | int | float | str | Name | Call | Spread | tuple[Expr, ...] | list[Expr]"
+    " | Mapping[str, Expr] | frozenset[str] | None"
 )
 
 
@@ -67,7 +67,9 @@ def py(value: Expr, lead: int = 0, indent: int = 0) -> str:
             inner = _set(value, indent + _STEP)
             return f"frozenset(\n{' ' * (indent + _STEP)}{inner}\n{' ' * indent})"
         case Mapping():
-            return _lines("{", [_member(k, v, indent + _STEP) for k, v in value.items()], "}", indent)
+            return _lines(
+                "{", [_member(k, v, indent + _STEP) for k, v in value.items()], "}", indent
+            )
         case _:
             return line or _no_literal(value)
 

@@ -197,9 +197,7 @@ def timeouts(config: Config, provider: Provider, model: Model) -> Timeouts:
     return model.timeouts.over(provider.timeouts).over(config.timeouts).over(DEFAULT_TIMEOUTS)
 
 
-def _aliases(
-    resolved: Resolved, targets: Mapping[str, PlannedTarget]
-) -> dict[str, PlannedAlias]:
+def _aliases(resolved: Resolved, targets: Mapping[str, PlannedTarget]) -> dict[str, PlannedAlias]:
     # The base class of the generated resources must not be one of them.
     modules = names.assign(resolved.config.aliases, reserved=("alias",))
     return {

@@ -88,12 +88,13 @@ class Named(Struct, frozen=True):
 
 
 def _provider(plan: Plan, provider: Provider, imports: Imports) -> Call:
-    given = [
+    headers: dict[str, Expr] = {k: _reference(v, imports) for k, v in provider.headers.items()}
+    given: list[tuple[str, Expr]] = [
         ("name", provider.name),
         ("urls", plan.urls.get(provider.name, {})),
         ("echo", provider.echo),
         ("api_key", _secret(provider.api_key, imports)),
-        ("headers", {k: _reference(v, imports) for k, v in provider.headers.items()}),
+        ("headers", headers),
         ("timeouts", _timeouts(provider.timeouts.over(plan.config.timeouts), imports)),
         ("proxy", _reference(provider.proxy, imports)),
         ("ca_file", provider.ca_file),
@@ -316,7 +317,11 @@ def _routes(plan: Plan) -> str:
     slashed = {name: entry for name, entry in sorted(entries.items()) if "/" in name}
     targets = {name: _target_entry(target) for name, target in plan.targets.items()}
     tables = {"TARGETS": targets, "ALIASES": pinned, "SLASHED": slashed}
-    named = (*(("TARGETS",) if plan.config.direct else ()), "ALIASES", *(["SLASHED"] * bool(slashed)))
+    named = (
+        *(("TARGETS",) if plan.config.direct else ()),
+        "ALIASES",
+        *(["SLASHED"] * bool(slashed)),
+    )
     keywords: list[tuple[str, Expr]] = [
         ("models", Name("ALIASES") if named == ("ALIASES",) else Spread(named)),
         ("targets", Name("TARGETS")),

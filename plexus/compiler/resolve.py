@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
@@ -25,11 +26,24 @@ from plexus.compiler.urls import Url, UrlError, base_url, proxy_url
 
 # Written by the HTTP client itself, or different for each hop.
 _HOP = frozenset(
-    "accept-encoding connection content-encoding content-length expect host keep-alive"
-    " proxy-authenticate proxy-connection te trailer transfer-encoding upgrade".split()
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 _CREDENTIALS = frozenset(
-    "authorization proxy-authorization x-api-key api-key x-goog-api-key cookie".split()
+    {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
 _OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
 _VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
@@ -49,9 +63,7 @@ class Resolved(Struct, frozen=True):
     expires: dict[str, float]
 
 
-def resolve(
-    document: Document, config: Config, written: Json
-) -> tuple[Resolved, list[Diagnostic]]:
+def resolve(document: Document, config: Config, written: Json) -> tuple[Resolved, list[Diagnostic]]:
     """Check everything that is more than shape; ``written`` is the config as it was written."""
     resolver = _Resolver(document, config, written)
     for provider in config.providers.values():
@@ -65,9 +77,7 @@ def resolve(
     resolver.collisions("key", ("keys",), list(config.keys))
     resolver.server()
     resolver.shaped_like_secrets()
-    resolved = Resolved(
-        config, resolver.steps, resolver.selectors, resolver.urls, resolver.expires
-    )
+    resolved = Resolved(config, resolver.steps, resolver.selectors, resolver.urls, resolver.expires)
     return resolved, resolver.found
 
 
@@ -131,8 +141,10 @@ class _Resolver:
             return
         if not placed:
             self.no_url(provider, at, typed)
-        elif not typed and provider.urls == {} and isinstance(
-            self._written((*at, "api_base_url")), str
+        elif (
+            not typed
+            and provider.urls == {}
+            and isinstance(self._written((*at, "api_base_url")), str)
         ):
             message = f"{dotted(at)} has an address but no type"
             self.at_key(at, "P204", message, f'add "type": one of {", ".join(catalog.dialects())}')
@@ -150,7 +162,7 @@ class _Resolver:
         checked: dict[str, str] = {}
         for dialect, text in provider.urls.items():
             path = (*at, "api_base_url", dialect) if mapped else (*at, "api_base_url")
-            url = self.url(path, lambda text=text: base_url(text, allow_http=provider.allow_http))
+            url = self.url(path, text, partial(base_url, allow_http=provider.allow_http))
             if url is not None:
                 checked[dialect] = url.text
                 self.usual_slips(provider, url, path)
@@ -171,9 +183,9 @@ class _Resolver:
             if not self.document.has((*at, "api_key")):
                 self.warn(at, "P452", f"{dotted(at)} has no api_key, which {url.host} demands")
 
-    def url(self, path: Path, check: Callable[[], Url]) -> Url | None:
+    def url(self, path: Path, text: str, check: Callable[[str], Url]) -> Url | None:
         try:
-            return check()
+            return check(text)
         except UrlError as error:
             self.error(path, error.code, f"{dotted(path)} {error.message}", error.hint)
             return None
@@ -208,7 +220,7 @@ class _Resolver:
         if isinstance(proxy, Secret):
             self.secret(proxy, path)
         elif proxy is not None:
-            self.url(path, lambda: proxy_url(proxy))
+            self.url(path, proxy, proxy_url)
 
     def extra_body(self, provider: Provider, at: Path) -> None:
         for name in provider.extra_body:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
@@ -93,8 +93,8 @@ def validator_for(schema: dict[str, Any]) -> Validator:
     from jsonschema.validators import extend
     from referencing import Registry
 
-    whole = extend(Draft202012Validator, {"pattern": _whole_pattern})
-    return whole(schema, registry=Registry())  # type: ignore[no-any-return]
+    whole = extend(Draft202012Validator, {"pattern": _whole_pattern})  # type: ignore[no-untyped-call]
+    return cast("Validator", whole(schema, registry=Registry()))
 
 
 @cache
@@ -144,33 +144,58 @@ def _distinct(wrong: list[Problem]) -> list[Problem]:
     return list(first.values())
 
 
+class _Error(Struct, frozen=True):
+    """A jsonschema error, typed: the keyword, what it wanted, what it got, and where."""
+
+    keyword: str
+    wanted: Any
+    value: Any
+    schema: dict[str, Any]
+    path: Path
+    where: str
+    message: str
+
+
 def problems(error: ValidationError, root: str = "the config") -> Iterator[Problem]:
     """A schema error as findings; ``root`` is what messages call the whole."""
     path: Path = tuple(error.absolute_path)
-    where = dotted(path) if path else root
+    found = _Error(
+        keyword=str(error.validator),
+        wanted=error.validator_value,
+        value=error.instance,
+        schema=cast("dict[str, Any]", error.schema),
+        path=path,
+        where=dotted(path) if path else root,
+        message=error.message,
+    )
     if "propertyNames" in error.absolute_schema_path:
-        yield _bad_name(error, path)
-        return
-    match error.validator:
+        yield _bad_name(found)
+    else:
+        yield from _problems(found)
+
+
+def _problems(error: _Error) -> Iterator[Problem]:
+    match error.keyword:
         case "additionalProperties":
-            yield from _unknown_keys(error, path, where)
+            yield from _unknown_keys(error)
         case "required":
-            yield from _missing(error, path, where)
+            yield from _missing(error)
         case "type" | "anyOf":
-            yield _wrong_type(error, path, where)
+            yield _wrong_type(error)
         case _:
-            yield Problem(path, *_malformed(error, where))
+            yield Problem(error.path, *_malformed(error))
 
 
-def _bad_name(error: ValidationError, path: Path) -> Problem:
-    name = error.instance
-    what = error.message if error.validator == "pattern" else "is empty or too long for a name"
-    return Problem((*path, name), "P301", f"{quote(name)} {what}", on_key=True)
+def _bad_name(error: _Error) -> Problem:
+    what = error.message if error.keyword == "pattern" else "is empty or too long for a name"
+    name = error.value
+    return Problem((*error.path, name), "P301", f"{quote(name)} {what}", on_key=True)
 
 
-def _unknown_keys(error: ValidationError, path: Path, where: str) -> Iterator[Problem]:
+def _unknown_keys(error: _Error) -> Iterator[Problem]:
+    path = error.path
     known = [*error.schema.get("properties", {})]
-    for key in error.instance:
+    for key in error.value:
         if key in known or key == _COMMENT:
             continue
         hint = _special_key(path, key)
@@ -178,10 +203,10 @@ def _unknown_keys(error: ValidationError, path: Path, where: str) -> Iterator[Pr
         if not hint and near is not None:
             hint = f"did you mean {quote(near)}?"
         elif not hint:
-            hint = f"known keys: {', '.join(known)}"
-        rename = near if near is not None and near not in error.instance else ""
-        message = f"unknown key {quote(key)} in {where}"
-        yield Problem((*path, key), "P201", message, hint, on_key=True, rename=rename or "")
+            hint = f"known keys: {', '.join(known)}" if known else "there are none"
+        rename = near if near is not None and near not in error.value else ""
+        message = f"unknown key {quote(key)} in {error.where}"
+        yield Problem((*path, key), "P201", message, hint, on_key=True, rename=rename)
 
 
 def _special_key(path: Path, key: str) -> str:
@@ -195,22 +220,22 @@ def _special_key(path: Path, key: str) -> str:
     return ""
 
 
-def _missing(error: ValidationError, path: Path, where: str) -> Iterator[Problem]:
-    for key in error.validator_value:
-        if key not in error.instance:
-            message = f"{where} has no {quote(key)}"
-            yield Problem((*path, key), "P204", message, on_key=True)
+def _missing(error: _Error) -> Iterator[Problem]:
+    for key in error.wanted:
+        if key not in error.value:
+            message = f"{error.where} has no {quote(key)}"
+            yield Problem((*error.path, key), "P204", message, on_key=True)
 
 
-def _wrong_type(error: ValidationError, path: Path, where: str) -> Problem:
-    wanted = error.validator_value
-    if error.validator == "anyOf":
+def _wrong_type(error: _Error) -> Problem:
+    path, wanted = error.path, error.wanted
+    if error.keyword == "anyOf":
         wanted = [choice["type"] for choice in wanted if "type" in choice]
     names = " or ".join(_TYPES[name] for name in ([wanted] if isinstance(wanted, str) else wanted))
-    value = error.instance
-    if path and path[-1] in ("api_key", "secret") and not isinstance(value, list | dict):
-        return literal_secret(path, str(value))
-    return Problem(path, "P202", f"{where} must be {names}, not {_kind(value)}")
+    if path and path[-1] in ("api_key", "secret") and not isinstance(error.value, list | dict):
+        return literal_secret(path, str(error.value))
+    message = f"{error.where} must be {names}, not {_kind(error.value)}"
+    return Problem(path, "P202", message)
 
 
 def literal_secret(path: Path, value: str) -> Problem:
@@ -238,10 +263,10 @@ def _kind(value: object) -> str:
             return "an object"
 
 
-def _malformed(error: ValidationError, where: str) -> tuple[str, str, str]:
+def _malformed(error: _Error) -> tuple[str, str, str]:
     """Code, message and hint of the plain errors."""
-    limit, value = error.validator_value, error.instance
-    match error.validator:
+    limit, value, where = error.wanted, error.value, error.where
+    match error.keyword:
         case "enum":
             hint = suggestion(value, limit) or f"one of {', '.join(limit)}"
             return "P203", f"{where} cannot be {quote(value)}", hint
@@ -291,7 +316,7 @@ def _without(data: Any, path: Path) -> Any:
     """``data`` with what stands at ``path`` taken out, in place; a named thing stays, empty."""
     if not path:
         return {}
-    target = data
+    target: Any = data
     for step in path[:-1]:
         inside = step in target if isinstance(target, dict) else isinstance(target, list)
         if not inside:
@@ -302,7 +327,7 @@ def _without(data: Any, path: Path) -> Any:
         target.pop(last, None)
         if _is_named(path):
             target[last] = {}
-    elif isinstance(target, list):
+    elif isinstance(target, list) and isinstance(last, int):
         target[last] = None
     return data
 

@@ -11,14 +11,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cached_property
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import TypeAlias
 
 from plexus.compiler.diagnostics import Diagnostic, printable, quote
 from plexus.compiler.secrets import mask
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Step: TypeAlias = "str | int"
 
 LIMIT = 8 * 1024 * 1024
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"-?[A-Za-z_]+")
 _COMMENT = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_WORDS: dict[str, None | bool] = {"null": None, "true": True, "false": False}
+_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity", "-NaN", "nan", "inf", "-inf")
 _MEANT = {"None": "null", "True": "true", "False": "false", "undefined": "null"}
 

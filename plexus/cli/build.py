@@ -1,0 +1,155 @@
+"""``check``, ``build`` and ``explain``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from plexus.compiler import Examined, examine, generated, planned
+from plexus.compiler.diagnostics import (
+    Diagnostic,
+    as_github,
+    as_json,
+    as_text,
+    in_order,
+    quote,
+    suggest,
+)
+
+CONFIG = Path("plexus.json")
+OUT = "generated"
+
+
+def check(arguments: Namespace) -> int:
+    """All diagnostics; nothing is written and ``generated/`` is not looked at."""
+    examined = examine(config_path(arguments))
+    if not examined.failed:
+        planned(examined)
+    if arguments.env:
+        examined = _with_environment(examined)
+    show(examined, arguments.format)
+    if not examined.failed and arguments.format == "text":
+        print(f"{examined.file}: ok")
+    return int(examined.failed)
+
+
+def build(arguments: Namespace) -> int:
+    """Write ``generated/``, or with ``--check`` show what is not as it would be written."""
+    from plexus.compiler.output import OutputError
+
+    examined = examine(config_path(arguments))
+    show(examined, arguments.format)
+    if examined.failed:
+        return 1
+    out = out_path(arguments)
+    try:
+        return _compare(examined, out) if arguments.check else _write(examined, out, arguments)
+    except OutputError as error:
+        return _refused(error, out, arguments.format)
+
+
+def _write(examined: Examined, out: Path, arguments: Namespace) -> int:
+    from plexus.compiler.explain import report
+    from plexus.compiler.output import write
+
+    written = write(out, generated(examined))
+    for name in written.edited:
+        print(f"{shown(out / name)}: had been edited by hand; written anew", file=sys.stderr)
+    if arguments.format == "text":
+        state = "written" if written.changed else "is up to date"
+        print(f"{shown(out)} {state}: {report(planned(examined))}", end="")
+    return 0
+
+
+def _compare(examined: Examined, out: Path) -> int:
+    from plexus.compiler.output import differences
+
+    try:
+        text = differences(out, generated(examined))
+    except OSError as error:
+        print(f"{shown(out)}: cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    if not text:
+        return 0
+    print(text, end="")
+    print(f"{shown(out)} is not what {examined.file} builds; run `plexus build`", file=sys.stderr)
+    return 3
+
+
+def _refused(error: Exception, out: Path, form: str) -> int:
+    from plexus.compiler.output import OutputError
+
+    assert isinstance(error, OutputError)
+    emit([Diagnostic(shown(out), 0, 0, error.code, error.message, error.hint)], None, form)
+    return 1
+
+
+def explain(arguments: Namespace) -> int:
+    """Who answers an alias, by which translation, and what that loses."""
+    from plexus.compiler.explain import explain as explained
+
+    examined = examine(config_path(arguments))
+    show(examined, "text")
+    if examined.failed:
+        return 1
+    plan = planned(examined)
+    names = {other: a.name for a in plan.aliases.values() for _, other in a.alias.additional}
+    name = names.get(arguments.alias, arguments.alias)
+    if name not in plan.aliases:
+        hint = suggest(name, plan.aliases) or f"there are {', '.join(plan.aliases)}"
+        print(f"{examined.file}: no alias {quote(name)}; {hint}", file=sys.stderr)
+        return 1
+    print(explained(plan, name), end="")
+    return 0
+
+
+def show(examined: Examined, form: str) -> None:
+    """Print the diagnostics of a config."""
+    emit(examined.diagnostics, examined, form)
+
+
+def emit(diagnostics: Sequence[Diagnostic], examined: Examined | None, form: str) -> None:
+    """Text goes to stderr; what other programs read goes to stdout."""
+    document = examined.document if examined is not None else None
+    if form == "json":
+        print(as_json(diagnostics), end="")
+    elif form == "github":
+        print(as_github(diagnostics), end="")
+    else:
+        print(as_text(diagnostics, document, colour=_colour()), end="", file=sys.stderr)
+
+
+def _colour() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+
+
+def _with_environment(examined: Examined) -> Examined:
+    from plexus.compiler.environment import missing
+
+    if examined.resolved is None or examined.document is None:
+        return examined
+    found = missing(examined.document, examined.resolved.config, os.environ)
+    return replace(examined, diagnostics=in_order((*examined.diagnostics, *found)))
+
+
+def config_path(arguments: Namespace) -> Path:
+    return arguments.config or CONFIG
+
+
+def out_path(arguments: Namespace) -> Path:
+    """Absolute, without following links: a link must stay visible to be refused."""
+    out = arguments.out or config_path(arguments).parent / OUT
+    return Path(os.path.abspath(out))
+
+
+def shown(path: Path) -> str:
+    """A path as people know it: relative to where they stand, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,184 @@
+"""``init``, ``client``, ``schema`` and ``transformers``."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from plexus.cli.build import CONFIG, config_path, show
+from plexus.compiler import catalog, examine
+from plexus.compiler.config import Config
+from plexus.compiler.factory import option_schema
+from plexus.compiler.shape import schema_text
+
+SCHEMA = Path("schema") / "plexus.schema.json"
+
+_VENDORS = {
+    "OPENAI_API_KEY": ("openai", "openai-chat", "https://api.openai.com/v1", "gpt-5.4-mini"),
+    "ANTHROPIC_API_KEY": (
+        "anthropic",
+        "anthropic-messages",
+        "https://api.anthropic.com/v1",
+        "claude-haiku-4-5",
+    ),
+}
+
+
+def init(arguments: Namespace) -> int:
+    """A first config: the echo provider, and the providers whose keys are in the environment."""
+    mode = "w" if arguments.force else "x"
+    try:
+        with CONFIG.open(mode, encoding="utf-8") as handle:
+            handle.write(json.dumps(first_config(os.environ), indent=2) + "\n")
+        SCHEMA.parent.mkdir(exist_ok=True)
+        SCHEMA.write_text(schema_text(), encoding="utf-8")
+    except FileExistsError:
+        print(f"{CONFIG} is already there; `plexus init --force` replaces it", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"{CONFIG} written; next: `plexus build`, then `plexus serve`")
+    return 0
+
+
+def first_config(environment: Mapping[str, str]) -> dict[str, object]:
+    """What ``init`` writes; only names of variables are taken from the environment."""
+    providers: dict[str, object] = {"echo": {"type": "echo", "models": ["echo"]}}
+    targets = []
+    for variable, (name, dialect, url, model) in _VENDORS.items():
+        if environment.get(variable, "").strip():
+            providers[name] = {
+                "type": dialect,
+                "api_base_url": url,
+                "api_key": {"env": variable},
+                "models": [model],
+            }
+            targets.append(f"{name}/{model}")
+    aliases: dict[str, object] = {
+        "echo": {
+            "description": "Says what it is told, without any key.",
+            "targets": ["echo/echo"],
+        }
+    }
+    if targets:
+        aliases["fast"] = {"selector": "in_order", "targets": targets}
+    return {"$schema": f"./{SCHEMA.as_posix()}", "providers": providers, "aliases": aliases}
+
+
+def schema(arguments: Namespace) -> int:
+    print(schema_text(), end="")
+    return 0
+
+
+def transformers(arguments: Namespace) -> int:
+    """Dialects, steps with their options, selectors; each with its first line of documentation."""
+    print("dialects (type, or keys of api_base_url)")
+    for name in catalog.dialects():
+        print(f"  {name}")
+    print("  echo (type only)\n\nsteps of transformer.use")
+    for name in catalog.step_names():
+        found = catalog.step(name)
+        kind = "ends pass-through" if catalog.ends_passthrough(found) else "wire"
+        print(f"  {name:<22} {kind:<18} {_first_line(found)}")
+        options = ["any"] if found.OPEN else _options(option_schema(found))
+        for option in options:
+            print(f"    {option}")
+    print("\nselectors")
+    for name in catalog.selector_names():
+        print(f"  {name:<22} {_first_line(catalog.selector(name))}")
+    return 0
+
+
+def _first_line(found: type) -> str:
+    return (inspect.getdoc(found) or "").partition("\n")[0]
+
+
+def _options(schema: Mapping[str, object]) -> list[str]:
+    """``max_tokens: integer, required``."""
+    definitions = schema.get("$defs")
+    reference = str(schema.get("$ref", "")).rpartition("/")[2]
+    found = definitions.get(reference) if isinstance(definitions, dict) else None
+    if not isinstance(found, dict):
+        return []
+    required = found.get("required", [])
+    lines = []
+    for name, part in found.get("properties", {}).items():
+        choices = part.get("anyOf", [part])
+        kind = " or ".join(str(choice.get("type", "any")) for choice in choices)
+        state = "required" if name in required else f"default {json.dumps(part.get('default'))}"
+        lines.append(f"{name}: {kind}, {state}")
+    return lines
+
+
+def client(arguments: Namespace) -> int:
+    """Settings of a client for this config, ready to paste."""
+    examined = examine(config_path(arguments))
+    if examined.resolved is None:
+        show(examined, "text")
+        return 1
+    config = examined.resolved.config
+    host = config.server.host
+    if host in ("0.0.0.0", "::", ""):
+        host = "127.0.0.1"
+    root = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
+    print(
+        _PASTE[arguments.client].format(root=root, key=_key(config), model=_model(config)), end=""
+    )
+    return 0
+
+
+def _key(config: Config) -> str:
+    """What stands for the client's key: a variable, never a value."""
+    if not config.keys:
+        return "unused"
+    named = next((key.secret.env for key in config.keys.values() if key.secret), None)
+    return f"${named}" if named else "<your key>"
+
+
+def _model(config: Config) -> str:
+    """The alias to show; Claude Code lists only what looks like Claude."""
+    names = [name for name in config.aliases if name != "*"]
+    names += [name for alias in config.aliases.values() for _, name in alias.additional]
+    claude = [name for name in names if name.startswith("claude")]
+    return (claude or names or ["<model>"])[0]
+
+
+_PASTE = {
+    "openai": """\
+# environment, read by the OpenAI SDKs and most tools built on them
+export OPENAI_BASE_URL={root}/v1
+export OPENAI_API_KEY={key}
+
+# python
+from openai import OpenAI
+client = OpenAI()
+client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "Hello"}}])
+""",
+    "anthropic": """\
+# environment, read by the Anthropic SDKs; the base URL has no /v1
+export ANTHROPIC_BASE_URL={root}
+export ANTHROPIC_API_KEY={key}
+
+# python
+from anthropic import Anthropic
+client = Anthropic()
+client.messages.create(
+    model="{model}", max_tokens=1024, messages=[{{"role": "user", "content": "Hello"}}]
+)
+""",
+    "claude-code": """\
+# environment of Claude Code; the base URL has no /v1.
+# Its model list shows names that begin with "claude": give an alias such an additional name.
+export ANTHROPIC_BASE_URL={root}
+export ANTHROPIC_AUTH_TOKEN={key}
+export ANTHROPIC_MODEL={model}
+export ANTHROPIC_DEFAULT_HAIKU_MODEL={model}
+claude
+""",
+}

@@ -1,0 +1,125 @@
+"""Plan → what people want to know: who answers an alias, how, and what gets lost on the way."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from plexus.compiler.diagnostics import printable
+from plexus.compiler.literal import Expr, py
+from plexus.compiler.losses import ORDER, LossRow, rows
+from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
+
+_WIDTH = 100
+
+
+def explain(plan: Plan, name: str) -> str:
+    """Everything about one alias.  KeyError when the plan has no such alias."""
+    alias = plan.aliases[name]
+    lines = [_title(alias)]
+    for target, weight in alias.targets:
+        lines += ["", *_target(alias, target, weight)]
+    for client, upstream in _translations(target for target, _ in alias.targets):
+        lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream))]
+    return "\n".join(lines) + "\n"
+
+
+def report(plan: Plan) -> str:
+    """The summary that ``build`` prints: how much is passed through, and what is lost where."""
+    targets = plan.targets.values()
+    routes = Counter(route for target in targets for route in target.routes)
+    passed = sum(count for route, count in routes.items() if route.passthrough)
+    total = sum(routes.values())
+    lines = [
+        f"{len(plan.aliases)} aliases, {len(plan.targets)} targets;"
+        f" {passed} of {total} routes are passed through"
+    ]
+    for client, upstream in _translations(targets):
+        count = sum(
+            n
+            for r, n in routes.items()
+            if (r.client, r.upstream, r.passthrough) == (client, upstream, False)
+        )
+        lines.append(f"{client} → {upstream}: translated for {count} targets")
+        lines += _summary(rows(client, upstream))
+    return "\n".join(lines) + "\n"
+
+
+def _title(alias: PlannedAlias) -> str:
+    config = alias.alias
+    notes = [f"selector {alias.selector.title}"]
+    if config.additional:
+        notes.append(f"also {', '.join(name for _, name in config.additional)}")
+    if not config.reveal_model:
+        notes.append("shown to clients as the model")
+    if config.on_loss == "error":
+        notes.append("a loss is an error")
+    return f"alias {config.name}: {'; '.join(notes)}"
+
+
+def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterator[str]:
+    share = f", weight {weight:g}" if alias.selector.name == "Random" else ""
+    yield f"  {printable(target.name)}{share}"
+    limits = alias.alias.timeouts.over(target.timeouts)
+    yield (
+        f"    timeouts: connect {limits.connect:g} s, first content {limits.first_content:g} s,"
+        f" idle {limits.idle:g} s"
+    )
+    for made in (*target.steps, *target.wire_steps):
+        kind = "wire step" if made.wire else "step, ends pass-through"
+        yield f"    {made.title} ({kind}){_options(made.arguments)}"
+    for route in target.routes:
+        yield f"    {route.client:<20} {_how(route)}"
+
+
+def _options(arguments: dict[str, Expr]) -> str:
+    return "".join(f" {name}={' '.join(py(value).split())}" for name, value in arguments.items())
+
+
+def _how(route: Route) -> str:
+    if route.passthrough:
+        return "passed through"
+    if route.client == route.upstream:
+        return "translated through the canonical form, because of its steps"
+    return f"translated to {route.upstream}"
+
+
+def _translations(targets: Iterable[PlannedTarget]) -> list[tuple[str, str]]:
+    """The pairs of different dialects that are translated between."""
+    return sorted(
+        {
+            (route.client, route.upstream)
+            for target in targets
+            for route in target.routes
+            if route.client != route.upstream
+        }
+    )
+
+
+def _losses(found: Iterable[LossRow]) -> Iterator[str]:
+    for row in found:
+        when = f" ({row.condition})" if row.condition else ""
+        head = f"  {row.part:<8} {row.outcome:<12} {row.field}{when}"
+        yield head
+        yield from textwrap.wrap(
+            f"{row.note} [{row.reference}]",
+            _WIDTH,
+            initial_indent=" " * 24,
+            subsequent_indent=" " * 24,
+        )
+
+
+def _summary(found: Iterable[LossRow]) -> Iterator[str]:
+    table = list(found)
+    for part in ("request", "response"):
+        for outcome in ORDER[:-1]:
+            fields = [row.field for row in table if (row.part, row.outcome) == (part, outcome)]
+            if fields:
+                yield from textwrap.wrap(
+                    f"{part}, {outcome}: {', '.join(fields)}",
+                    _WIDTH,
+                    initial_indent="  ",
+                    subsequent_indent="    ",
+                    break_on_hyphens=False,
+                )

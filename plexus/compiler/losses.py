@@ -1,0 +1,48 @@
+"""What translations cannot keep, read from the tables of the dialects (design decision 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from plexus.compiler import catalog
+
+if TYPE_CHECKING:
+    from plexus.transformers.losses import Loss
+
+ORDER = ("refused", "lost", "approximated", "converted")
+
+
+class LossRow(Struct, frozen=True):
+    """One row of a translation; ``part`` is ``request`` or ``response``."""
+
+    part: str
+    outcome: str
+    field: str
+    note: str
+    condition: str | None
+    reference: str
+
+
+def rows(client: str, upstream: str) -> tuple[LossRow, ...]:
+    """What a client of one dialect can lose at a provider of another, the worst first.
+
+    Only fields that the client's dialect can say on the way out, and the provider's on the way
+    back.
+    """
+    to, back = catalog.dialect(upstream), catalog.dialect(client)
+    found = [
+        *_rows("request", back.REQUEST_FIELDS, to.REQUEST_LOSSES.values()),
+        *_rows("response", to.RESPONSE_FIELDS, back.RESPONSE_LOSSES.values()),
+    ]
+    return tuple(sorted(found, key=lambda row: (row.part, ORDER.index(row.outcome), row.field)))
+
+
+def _rows(part: str, said: frozenset[str], table: Iterable[Loss]) -> list[LossRow]:
+    return [
+        LossRow(part, loss.outcome, loss.field, loss.note, loss.condition, loss.reference)
+        for loss in table
+        if loss.field in said and loss.outcome in ORDER
+    ]
