@@ -334,6 +334,13 @@ def error(status: int, message: str = ERROR_WORDS) -> Json:
     }
 
 
+def no_threads() -> Json:
+    """The refusal upon which the official tool runners go on with whole histories."""
+    body = error(400, "this endpoint keeps no threads")
+    body["error"]["details"] = {"error_code": "thread_unsupported_request", "unsupported": []}
+    return body
+
+
 def error_event(named: bool) -> bytes:
     data = event(error(500))
     return data if named else data.partition(b"\n")[2]

@@ -12,8 +12,9 @@ from typing import Any, Literal, Protocol
 from tests.clients.processes import Node
 
 Json = dict[str, Any]
-Mode = Literal["json", "helper", "iterate"]
-"""A whole answer; a stream through the helper that folds it; a stream read event by event."""
+Mode = Literal["json", "helper", "iterate", "loop", "loop-stream"]
+"""A whole answer; a stream through the helper that folds it; a stream read event by event; the
+helper that calls the tools itself until there is an answer, on whole answers and on streams."""
 
 SYSTEM = "Be brief."
 TOOLS: list[Json] = [

@@ -27,6 +27,9 @@ class AnthropicPython:
         ) as client:
             try:
                 messages = [_user(ask)]
+                if ask.mode.startswith("loop"):
+                    turns.append(_loop(client, ask, messages))
+                    return Outcome(turns)
                 turns.append(_turn(client, ask, messages, seen))
                 if ask.results:
                     turns.append(_turn(client, ask, messages, seen))
@@ -104,6 +107,23 @@ def _iterate(client: anthropic.Anthropic, ask: Ask, messages: list[Any], seen: l
             elif event.type == "message_delta":
                 finish = event.delta.stop_reason
     return Turn("".join(seen), finish, model, [], None, [], None, None, None, len(seen))
+
+
+def _loop(client: anthropic.Anthropic, ask: Ask, messages: list[Any]) -> Turn:
+    """The tool runner of the beta methods, which send ``?beta=true``."""
+
+    def tool(name: str, description: str, schema: Json) -> Any:
+        def run(**arguments: object) -> str:
+            return ask.results[name].text
+
+        return anthropic.beta_tool(run, name=name, description=description, input_schema=schema)
+
+    options = _options(ask)
+    options["tools"] = [tool(each["name"], each["description"], each["schema"]) for each in TOOLS]
+    runner = client.beta.messages.tool_runner(
+        messages=messages, stream=ask.mode == "loop-stream", **options
+    )
+    return _note(runner.until_done(), [])
 
 
 def _note(answer: Any, seen: list[str]) -> Turn:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients import reached
-from tests.clients.conftest import ANSWERS, MODELS, PATHS, Route
+from tests.clients.conftest import ANSWERS, MODELS, PATHS, SDKS, Route
 from tests.clients.processes import Upstream
 from tests.clients.scenarios import (
     FINAL_TEXT,
@@ -38,6 +38,7 @@ FINISH = {
     "openai-chat": {"stop": "stop", "tools": "tool_calls", "length": "length"},
     "anthropic-messages": {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens"},
 }
+SDKS_WITH_A_LOOP = [name for name in SDKS if name != "openai-python"]
 WEATHER = {"id": WEATHER_ID, "name": "get_weather", "arguments": WEATHER_CALL.arguments}
 TIME = {"id": TIME_ID, "name": "get_time", "arguments": {}}
 SAID = {"get_weather": Result(WEATHER_RESULT)}
@@ -210,3 +211,22 @@ def test_thinking_survives_two_turns(
         assert reached.thoughts(after) == whole
     elif not forgetful:
         assert reached.thoughts(after) == [("reasoning_content", THOUGHT)]
+
+
+@pytest.mark.parametrize("mode", ["loop", "loop-stream"])
+@pytest.mark.parametrize("sdk", SDKS_WITH_A_LOOP, indirect=True)
+def test_the_helpers_that_call_tools(
+    sdk: Sdk, route: Route, upstream: Upstream, tag: str, mode: Mode
+) -> None:
+    """Anthropic's start a conversation stored by the server, and go on without when told so."""
+    results = {**SAID, "get_time": Result(TIME_RESULT)}
+    ask = route.asking(
+        f"[[thinking:{tag}]] Think", mode=mode, tools=True, thinking=True, results=results
+    )
+    [turn] = talk(sdk, ask).turns
+
+    assert (turn.text, turn.finish) == (FINAL_TEXT, FINISH[sdk.dialect]["stop"])
+    path, model = PATHS[route.upstream], MODELS[route.upstream]
+    _, after = reached.requests(upstream.take(tag), path, model, mode == "loop-stream")
+    assert reached.calls(after) == [tuple(WEATHER.values())]
+    assert reached.results(after) == [(WEATHER_ID, WEATHER_RESULT, False)]

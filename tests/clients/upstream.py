@@ -68,9 +68,11 @@ class Handler(BaseHTTPRequestHandler):
         name, tag = (mark[1].decode(), mark[2].decode()) if mark else ("", "untagged")
         refused = list(provider.check(headers, body))
         record = {"path": self.path, "headers": headers, "body": body, "refused": refused}
-        self.log.add(tag, record)
+        self.log.add(tag if "thread" not in body else f"{tag}-thread", record)
         if refused and mark:
             self._json(400, provider.error(400, "; ".join(refused)))
+        elif "thread" in body:
+            self._json(400, messages_provider.no_threads())
         else:
             self._play(provider, name, body, tag)
 

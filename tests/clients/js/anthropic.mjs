@@ -1,6 +1,7 @@
 // @anthropic-ai/sdk as a client.
 
 import Anthropic from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
 import { IMAGE_URL, PNG, Weather } from "./shared.mjs";
 
@@ -14,6 +15,10 @@ export async function runAnthropic(ask, turns, seen) {
     timeout: 20_000,
   });
   const messages = [user(ask)];
+  if (ask.mode.startsWith("loop")) {
+    turns.push(await loop(client, ask, messages));
+    return;
+  }
   turns.push(await turn(client, ask, messages, seen));
   if (Object.keys(ask.results).length > 0) turns.push(await turn(client, ask, messages, seen));
 }
@@ -93,6 +98,16 @@ async function iterate(client, body, seen) {
     request_id: null,
     pieces: seen.length,
   };
+}
+
+/** The tool runner of the beta methods, which send `?beta=true`. */
+async function loop(client, ask, messages) {
+  const tools = ask.toolset.map(({ name, description, schema }) =>
+    betaTool({ name, description, inputSchema: schema, run: () => ask.results[name].text }),
+  );
+  const stream = ask.mode === "loop-stream";
+  const runner = client.beta.messages.toolRunner({ ...options(ask), tools, messages, stream });
+  return note(await runner.runUntilDone(), []);
 }
 
 function note(answer, seen) {

@@ -12,6 +12,10 @@ export async function runOpenAI(ask, turns, seen) {
     timeout: 20_000,
   });
   const messages = [{ role: "system", content: ask.system }, user(ask)];
+  if (ask.mode.startsWith("loop")) {
+    turns.push(await loop(client, ask, messages));
+    return;
+  }
   turns.push(await turn(client, ask, messages, seen));
   if (Object.keys(ask.results).length > 0) turns.push(await turn(client, ask, messages, seen));
 }
@@ -87,6 +91,24 @@ async function iterate(client, body, seen) {
     request_id: null,
     pieces: seen.length,
   };
+}
+
+/** The helper that calls the tools by itself. */
+async function loop(client, ask, messages) {
+  const tools = ask.toolset.map(({ name, description, schema }) => ({
+    type: "function",
+    function: {
+      name,
+      description,
+      parameters: schema,
+      parse: JSON.parse,
+      function: () => ask.results[name].text,
+    },
+  }));
+  const stream = ask.mode === "loop-stream";
+  const more = stream ? { stream, stream_options: { include_usage: true } } : {};
+  const runner = client.chat.completions.runTools({ ...options(ask), ...more, tools, messages });
+  return note(await runner.finalChatCompletion(), []);
 }
 
 function note(answer, seen) {
