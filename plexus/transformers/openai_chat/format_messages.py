@@ -1,0 +1,226 @@
+"""Messages, unified to a chat provider (mappings.md §4, §5.5, §12)."""
+
+from typing import Any
+
+from plexus.transformers.openai_chat.content import format_text
+from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
+from plexus.transformers.openai_chat.losses import NAME
+from plexus.transformers.openai_chat.names import ToolNames, legal_id
+from plexus.transformers.openai_chat.thinking import format_details, readable
+from plexus.unified.content import (
+    AudioContent,
+    Content,
+    DocumentContent,
+    ImageContent,
+    OpaqueContent,
+    RefusalContent,
+    TextContent,
+    ThinkingContent,
+    ToolCallContent,
+    ToolResultContent,
+    VideoContent,
+)
+from plexus.unified.request import UnifiedMessage
+
+Wire = dict[str, Any]
+NO_RESULT = "Error: no result was provided for this call"
+_MEDIA = {ImageContent: "image", DocumentContent: "document", AudioContent: "audio"}
+
+
+class MessageWriter:
+    """Writes the messages of one request, in order.
+
+    Results must follow their calls at once, so media of results wait until the results end; calls
+    of other dialects that never got a result get a synthetic one.
+    """
+
+    def __init__(self, writing: Writing, names: ToolNames) -> None:
+        self.messages: list[Wire] = []
+        self._writing = writing
+        self._names = names
+        self._media: list[Any] = []
+        self._waiting: dict[str, str] = {}
+
+    def write(self, messages: tuple[UnifiedMessage, ...]) -> list[Wire]:
+        for number, message in enumerate(messages):
+            self._message(message, f"messages[{number}]")
+        self._settle()
+        return self.messages
+
+    def _message(self, message: UnifiedMessage, path: str) -> None:
+        if message.ext.keys() - {NAME}:
+            self._writing.log.note("extra", path)
+        if message.role == "assistant":
+            self._settle()
+            self._assistant(message, path)
+            return
+        others: list[tuple[str, Content]] = []
+        for number, part in enumerate(message.content):
+            where = f"{path}.content[{number}]"
+            if isinstance(part, ToolResultContent):
+                self._result(part, message, where)
+            else:
+                others.append((where, part))
+        if others or message.role != "tool":
+            self._said(message, others)
+
+    def _said(self, message: UnifiedMessage, parts: list[tuple[str, Content]]) -> None:
+        """A system, developer or user message."""
+        wire = [write_part(part, where, self._writing) for where, part in parts]
+        content = [part for part in wire if part is not None]
+        had_results = len(parts) < len(message.content)
+        if not content and (parts or had_results):
+            return
+        self._settle()
+        out: Wire = {"role": self._role(message.role), "content": compact(content)}
+        self._finish(out, message)
+
+    def _role(self, role: str) -> str:
+        if role == "tool":
+            return "user"
+        wanted = self._writing.target.capabilities.system_role
+        if wanted is not None and role in ("system", "developer"):
+            return wanted
+        return role
+
+    def _finish(self, out: Wire, message: UnifiedMessage) -> None:
+        if message.name is not None:
+            out["name"] = message.name
+        if message.ext:
+            out.update(message.ext.get(NAME, {}))
+        self.messages.append(out)
+
+    def _settle(self) -> None:
+        """The results are over: missing ones are made up, moved media follow."""
+        if self._waiting and not self._writing.native:
+            for call_id, where in self._waiting.items():
+                self._writing.log.note("part.tool_result.missing", where)
+                self.messages.append(
+                    {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}
+                )
+        self._waiting = {}
+        if self._media:
+            self.messages.append({"role": "user", "content": self._media})
+            self._media = []
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def _result(self, part: ToolResultContent, message: UnifiedMessage, path: str) -> None:
+        call_id = legal_id(part.tool_call_id)
+        if self._waiting.pop(call_id, None) is None and not self._writing.native:
+            self._writing.log.note("part.tool_result.orphan", path)
+            return
+        content: list[Any] = []
+        for number, inner in enumerate(part.content):
+            content += self._result_part(inner, part.tool_call_id, f"{path}.content[{number}]")
+        if part.is_error:
+            self._writing.log.note("part.tool_result.is_error", path)
+            content = _prefixed(content)
+        out: Wire = {"role": "tool", "tool_call_id": call_id, "content": compact(content)}
+        if message.ext:
+            out.update(message.ext.get(NAME, {}))
+        self.messages.append(out)
+
+    def _result_part(self, part: Content, call_id: str, path: str) -> list[Any]:
+        wire = write_part(part, path, self._writing)
+        if wire is None:
+            return []
+        kind = _MEDIA.get(type(part))
+        is_text = isinstance(wire, dict) and wire.get("type") == "text"
+        if kind is None or is_text or self._writing.native:
+            return [_bare(wire) if is_text else wire]
+        self._writing.log.note("part.tool_result.media", path)
+        self._media.append(wire)
+        label = f"[{kind} {len(self._media)} of tool result {call_id} below]"
+        return [format_text(label)]
+
+    # -- assistant -------------------------------------------------------------------------------
+
+    def _assistant(self, message: UnifiedMessage, path: str) -> None:
+        content: list[Any] = []
+        calls: list[Wire] = []
+        refusal: list[str] = []
+        out: Wire = {"role": "assistant"}
+        for number, part in enumerate(message.content):
+            where = f"{path}.content[{number}]"
+            match part:
+                case ThinkingContent():
+                    pass
+                case ToolCallContent():
+                    calls.append(self._call(part, where))
+                case RefusalContent(text=text):
+                    refusal.append(text)
+                case AudioContent(id=audio_id) if audio_id is not None:
+                    out["audio"] = {"id": audio_id}
+                case _:
+                    said = self._spoken(part, where)
+                    if said is not None and calls:
+                        self._writing.log.note("part.tool_call.order", where)
+                    content += [] if said is None else [said]
+        bare = calls or refusal or "audio" in out
+        out["content"] = compact(content) if content or not bare else None
+        if refusal:
+            out["refusal"] = "".join(refusal)
+        self._thinking(message, out, bool(calls), path)
+        if calls:
+            out["tool_calls"] = calls
+        self._finish(out, message)
+
+    def _spoken(self, part: Content, path: str) -> Any | None:
+        """Text of an assistant message; what chat has no form for is told in words."""
+        match part:
+            case TextContent() | OpaqueContent():
+                wire = write_part(part, path, self._writing)
+                return _bare(wire) if isinstance(wire, dict) and not self._writing.native else wire
+            case ImageContent() | DocumentContent() | AudioContent() | VideoContent():
+                self._writing.log.note("part.opaque", path)
+                return None
+        text = note_text(part, path, self._writing)
+        return None if text is None else format_text(text)
+
+    def _call(self, part: ToolCallContent, path: str) -> Wire:
+        call_id = legal_id(part.id)
+        self._waiting[call_id] = path
+        name = self._names(part.name)
+        if part.kind == "custom":
+            custom = {"name": name, "input": part.arguments}
+            return {"id": call_id, "type": "custom", "custom": custom}
+        function = {"name": name, "arguments": part.arguments or "{}"}
+        out: Wire = {"id": call_id, "type": "function", "function": function}
+        proof, family = part.proof, self._writing.target.family
+        if proof is not None and proof.origin.family == family == "gemini":
+            out["extra_content"] = {"google": {"thought_signature": proof.value}}
+        return out
+
+    def _thinking(self, message: UnifiedMessage, out: Wire, calls: bool, path: str) -> None:
+        """Reasoning goes back only to a vendor that takes it, and never a foreign proof."""
+        writing, field = self._writing, self._writing.reasoning_field
+        kept: list[ThinkingContent] = []
+        for part in message.thinking:
+            if part.proof is not None and part.proof.origin.family != writing.target.family:
+                writing.log.note("part.thinking.foreign", path)
+            elif field is None:
+                writing.log.note("part.thinking", path)
+            else:
+                kept.append(part)
+        if field is None:
+            return
+        # DeepSeek refuses a call whose reasoning is missing, even an empty one (traps.md T80).
+        if kept or (calls and writing.target.family == "deepseek"):
+            out[field] = "".join(map(readable, kept))
+        if any(part.proof is not None for part in kept):
+            out["reasoning_details"] = format_details(kept)
+
+
+def _bare(part: Wire) -> Wire:
+    """Assistant and tool texts carry no cache marker of OpenAI (openai-chat.md §2)."""
+    part.pop("prompt_cache_breakpoint", None)
+    return part
+
+
+def _prefixed(content: list[Any]) -> list[Any]:
+    for number, part in enumerate(content):
+        if isinstance(part, dict) and part.get("type") == "text":
+            changed = {**part, "text": "Error: " + part["text"]}
+            return [*content[:number], changed, *content[number + 1 :]]
+    return [format_text("Error: "), *content]

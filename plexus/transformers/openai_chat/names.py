@@ -1,0 +1,63 @@
+"""Tool names and call ids that OpenAI accepts (canonical.md §3.2, mappings.md §5.2).
+
+Everything is a function of the old name alone, so call and result agree without any state.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_NAME_LIMIT = 64
+_ID_LIMIT = 64
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def base62(text: str, length: int = 24) -> str:
+    """The first ``length`` base-62 digits of the SHA-256 of ``text`` (at most 43 are distinct)."""
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(_BASE62[digit])
+    return "".join(digits)
+
+
+def legal_id(call_id: str) -> str:
+    """A tool-call id of at most 64 characters; a legal one is not touched."""
+    if 0 < len(call_id) <= _ID_LIMIT:
+        return call_id
+    return "call_" + base62(call_id)
+
+
+class ToolNames:
+    """Client names to provider names: ``[A-Za-z0-9_-]{1,64}``, never two for one."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._forward: dict[str, str] = {}
+        self._taken = {name for name in names if _is_legal(name)}
+
+    def __call__(self, name: str) -> str:
+        known = self._forward.get(name)
+        if known is None:
+            known = self._forward[name] = self._choose(name)
+        return known
+
+    @property
+    def back(self) -> Mapping[str, str]:
+        """Changed names only, provider to client."""
+        return {new: old for old, new in self._forward.items() if new != old}
+
+    def _choose(self, name: str) -> str:
+        if _is_legal(name):
+            return name
+        clean = _ILLEGAL.sub("_", name)
+        if not clean or len(clean) > _NAME_LIMIT or clean in self._taken:
+            # Truncating without the hash would let two names meet (traps.md T75).
+            clean = clean[:55] + "_" + hashlib.sha256(name.encode()).hexdigest()[:8]
+        self._taken.add(clean)
+        return clean
+
+
+def _is_legal(name: str) -> bool:
+    return 0 < len(name) <= _NAME_LIMIT and _ILLEGAL.search(name) is None

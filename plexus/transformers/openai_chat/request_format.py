@@ -1,0 +1,272 @@
+"""A unified request as a chat provider takes it, and the client's own bytes for pass-through."""
+
+import re
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from plexus.transformers.base import ClientCall, WireRequest
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_messages import MessageWriter
+from plexus.transformers.openai_chat.format_parts import Writing
+from plexus.transformers.openai_chat.format_tools import (
+    write_response_format,
+    write_tool_choice,
+    write_tools,
+)
+from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
+from plexus.transformers.openai_chat.names import ToolNames
+from plexus.transformers.openai_chat.reading import NULL
+from plexus.transformers.openai_chat.reasoning import write_reasoning
+from plexus.unified.content import ToolCallContent
+from plexus.unified.request import UnifiedChatRequest
+
+PATH = "/chat/completions"
+STOP_LIMIT = 4
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_PERSONAL = re.compile(r".+@.+\..+|\+?[\d ()-]{7,}")
+_TIERS = {"auto": "auto", "standard": "default", "standard_only": "default"}
+_TIERS |= {name: name for name in ("default", "flex", "scale", "priority", "fast")}
+
+_ELSEWHERE = (
+    "container",
+    "context_management",
+    "include",
+    "max_tool_calls",
+    "mcp_servers",
+    "region",
+    "safety_settings",
+    "server_state",
+    "truncation",
+)
+"""Fields of other dialects that chat has no member for."""
+
+Body = dict[str, Any]
+
+
+def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
+    """Raises PlexusError (400) for what chat cannot mean at all."""
+    log = LossLog(REQUEST_LOSSES)
+    writing = Writing(target, log, request.source.dialect == NAME)
+    names = ToolNames(_tool_names(request))
+    body: Body = {"model": target.model, "messages": []}
+    _write_conversation(body, request, writing, names)
+    _write_limits(body, request, writing)
+    _write_sampling(body, request, writing)
+    if request.reasoning is not None:
+        body.update(write_reasoning(request.reasoning, writing))
+        if request.reasoning.summary is not None:
+            log.note("reasoning.summary")
+    _write_options(body, request)
+    _write_identity(body, request, writing)
+    _note_elsewhere(request, log)
+    if request.stream:
+        body["stream"] = True
+        body["stream_options"] = _stream_options(request)
+    for name, value in request.extra.get(NAME, {}).items():
+        body.setdefault(name, value)
+    return WireRequest(
+        target=target,
+        path=PATH,
+        body=msgspec.json.encode(body),
+        stream=request.stream,
+        warnings=log.warnings,
+        tool_names=names.back,
+    )
+
+
+def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
+    """The client's bytes with ``model`` replaced and, for streams, usage asked for."""
+    changes: dict[str, bytes | None] = {"model": msgspec.json.encode(target.model)}
+    hide = False
+    if call.stream:
+        options = call.body.fields.get("stream_options", NULL)
+        try:
+            asked = {} if options == NULL else _members(options)
+        except msgspec.DecodeError:
+            asked = {"include_usage": Raw(b"true")}  # Malformed: the provider will say so.
+        if bytes(asked.get("include_usage", b"")) != b"true":
+            changes["stream_options"] = msgspec.json.encode({**asked, "include_usage": True})
+            hide = True
+    return WireRequest(
+        target=target,
+        path=PATH,
+        body=call.body.edit(changes),
+        stream=call.stream,
+        hide_usage=hide,
+    )
+
+
+def _tool_names(request: UnifiedChatRequest) -> list[str]:
+    names = [tool.name for tool in request.tools]
+    for message in request.messages:
+        names += [part.name for part in message.content if isinstance(part, ToolCallContent)]
+    return names
+
+
+def _write_conversation(
+    body: Body, request: UnifiedChatRequest, writing: Writing, names: ToolNames
+) -> None:
+    messages = MessageWriter(writing, names).write(request.messages)
+    last = request.messages[-1] if request.messages else None
+    if last is not None and last.role == "assistant" and not last.tool_calls and not writing.native:
+        writing.log.note("message.prefill", f"messages[{len(request.messages) - 1}]")
+    tools = write_tools(request, writing, names)
+    if tools:
+        body["tools"] = tools
+    choice = write_tool_choice(request, tools, writing, names)
+    if choice is not None:
+        body["tool_choice"] = choice
+    if request.parallel_tool_calls is not None:
+        if tools:
+            body["parallel_tool_calls"] = request.parallel_tool_calls
+        else:
+            writing.log.note("parallel_tool_calls")
+    if request.response_format is not None:
+        form, instruction = write_response_format(request.response_format, writing)
+        body["response_format"] = form
+        if instruction is not None:
+            prefix = sum(1 for _ in request.system_prefix())
+            messages.insert(min(prefix, len(messages)), {"role": "system", "content": instruction})
+    body["messages"] = messages
+
+
+def _write_limits(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+    capabilities, limit = writing.target.capabilities, request.max_tokens
+    if limit is not None:
+        if limit == 0 and not writing.native:
+            writing.log.note("max_tokens.prewarm", "max_tokens")
+        maximum = capabilities.max_output_tokens
+        if maximum is not None and limit > maximum:
+            writing.log.note("max_tokens")
+            limit = maximum
+        body[capabilities.max_tokens_field or "max_completion_tokens"] = limit
+    if request.stop:
+        most = STOP_LIMIT if capabilities.stop_max is None else capabilities.stop_max
+        if len(request.stop) > most:
+            writing.log.note("stop")
+        if request.stop[:most]:
+            body["stop"] = list(request.stop[:most])
+    if request.n != 1:
+        body["n"] = request.n
+
+
+def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+    capabilities, log = writing.target.capabilities, writing.log
+    temperature, highest = request.temperature, capabilities.temperature_max
+    if temperature is not None and highest is not None and temperature > highest:
+        log.note("temperature.range", "temperature")
+        temperature = highest
+    openai: dict[str, Any] = {
+        "temperature": temperature,
+        "top_p": request.top_p,
+        "frequency_penalty": request.frequency_penalty,
+        "presence_penalty": request.presence_penalty,
+        "logit_bias": request.logit_bias,
+        "logprobs": request.logprobs,
+    }
+    for name, value in openai.items():
+        if value is None:
+            continue
+        if capabilities.sampling == "none":
+            log.note(name)
+        else:
+            body[name] = value
+    if request.top_logprobs is not None and capabilities.sampling != "none":
+        body["top_logprobs"] = request.top_logprobs
+    vendors: dict[str, Any] = {
+        "top_k": request.top_k,
+        "min_p": request.min_p,
+        "repetition_penalty": request.repetition_penalty,
+    }
+    for name, value in vendors.items():
+        if value is None:
+            continue
+        if writing.target.family == FAMILY and not writing.native:
+            log.note(name)
+        else:
+            body[name] = value
+
+
+def _write_options(body: Body, request: UnifiedChatRequest) -> None:
+    """Members that only OpenAI's dialects have: as the client wrote them."""
+    options: dict[str, Any] = {
+        "seed": request.seed,
+        "verbosity": request.verbosity,
+        "modalities": list(request.modalities) or None,
+        "audio": request.audio,
+        "prediction": request.prediction,
+        "moderation": request.moderation,
+        "web_search_options": request.web_search,
+        "metadata": request.metadata,
+        "store": request.store,
+    }
+    body.update((name, value) for name, value in options.items() if value is not None)
+
+
+def _write_identity(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+    """Who asks, its cache, and how fast it wants the answer (mappings.md §9, §10)."""
+    if writing.native:
+        if request.user is not None:
+            body["user"] = request.user
+        if request.safety_identifier is not None:
+            body["safety_identifier"] = request.safety_identifier
+    else:
+        who = request.safety_identifier or request.user
+        if who:
+            if len(who) > 128 or _PERSONAL.fullmatch(who):
+                writing.log.note("user")
+                who = sha256(who.encode()).hexdigest()[:32]
+            body["safety_identifier"] = who
+    _write_cache(body, request, writing)
+    if request.speed == "fast":
+        writing.log.note("speed")
+        body["service_tier"] = "fast"
+    elif request.service_tier is not None:
+        tier = _TIERS.get(request.service_tier)
+        if tier is None and writing.native:
+            tier = request.service_tier
+        if tier is None:
+            writing.log.note("service_tier")
+        else:
+            body["service_tier"] = tier
+
+
+def _write_cache(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+    cache = request.prompt_cache
+    key = None if cache is None else cache.key
+    if key is None and not writing.native and writing.target.capabilities.cache_breakpoints:
+        # One conversation, one key; a random one would never hit (traps.md T19).
+        key = request.source.headers.get("x-claude-code-session-id")
+    if key is not None:
+        body["prompt_cache_key"] = key
+    if cache is None:
+        return
+    options = {"mode": cache.mode, "ttl": cache.ttl}
+    known = {name: value for name, value in options.items() if value is not None}
+    if known:
+        body["prompt_cache_options"] = known
+    if cache.retention is not None:
+        body["prompt_cache_retention"] = cache.retention
+    if cache.auto is not None:
+        writing.log.note("prompt_cache")
+
+
+def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
+    for name in _ELSEWHERE:
+        if getattr(request, name):
+            log.note(name)
+    for dialect, fields in request.extra.items():
+        if dialect != NAME and fields:
+            log.note("extra", next(iter(fields)))
+
+
+def _stream_options(request: UnifiedChatRequest) -> dict[str, bool]:
+    options = {"include_usage": True}
+    asked = request.stream_options
+    if asked is not None and asked.include_obfuscation is not None:
+        options["include_obfuscation"] = asked.include_obfuscation
+    return options
