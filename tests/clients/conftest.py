@@ -28,6 +28,8 @@ ALIASES = {"openai-chat": "chat", "anthropic-messages": "messages"}
 MODELS = {"openai-chat": "vendor-model", "anthropic-messages": "claude-opus-5"}
 ANSWERS = {"openai-chat": chat_provider.MODEL, "anthropic-messages": messages_provider.MODEL}
 """The model that the upstream reports."""
+ALLOWED = ["chat", "messages", "stall-chat", "stall-messages"]
+"""The aliases of the SDKs' key: ``*`` is not among them, and so no other name is either."""
 STALL = 1.0
 """Seconds of silence after which the alias ``stall-…`` gives a stream up."""
 
@@ -62,7 +64,7 @@ def config(upstream: int, everything_else: str) -> dict[str, Any]:
     aliases["*"] = {"targets": [{**targets, "echo": "echo/echo"}[everything_else]]}
     return {
         "keys": {
-            "tests": {"secret": {"env": "CLIENT_KEY"}},
+            "tests": {"secret": {"env": "CLIENT_KEY"}, "aliases": ALLOWED},
             "recorded": {"secret": {"env": "RECORDED_KEY"}},
         },
         "providers": {

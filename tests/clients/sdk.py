@@ -110,6 +110,10 @@ class Sdk(Protocol):
 
     def run(self, ask: Ask) -> Outcome: ...
 
+    def models(self, ask: Ask) -> list[str]:
+        """The ids that the SDK lists, all pages; then the id of ``ask.model`` got by itself."""
+        ...
+
 
 class NodeSdk:
     """An SDK that runs in node (``js/``)."""
@@ -127,3 +131,7 @@ class NodeSdk:
             [Turn(**turn) for turn in said["turns"]],
             None if failed is None else Failed(**failed),
         )
+
+    def models(self, ask: Ask) -> list[str]:
+        ids: list[str] = self._node.call({"sdk": self.name, "models": asdict(ask)})["ids"]
+        return ids

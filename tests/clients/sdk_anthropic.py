@@ -38,6 +38,13 @@ class AnthropicPython:
                 return Outcome(turns, _failed(problem, "".join(seen)))
         return Outcome(turns)
 
+    def models(self, ask: Ask) -> list[str]:
+        with anthropic.Anthropic(
+            base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20
+        ) as client:
+            listed = [model.id for model in client.models.list()]
+            return [*listed, client.models.retrieve(ask.model).id]
+
 
 def _user(ask: Ask) -> Json:
     if not ask.image:

@@ -35,6 +35,11 @@ class OpenAIPython:
                 return Outcome(turns, _failed(problem, "".join(seen)))
         return Outcome(turns)
 
+    def models(self, ask: Ask) -> list[str]:
+        with openai.OpenAI(base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20) as client:
+            listed = [model.id for model in client.models.list()]
+            return [*listed, client.models.retrieve(ask.model).id]
+
 
 def _user(ask: Ask) -> Json:
     if not ask.image:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients import reached
-from tests.clients.conftest import ANSWERS, MODELS, PATHS, SDKS, Route
+from tests.clients.conftest import ALLOWED, ANSWERS, MODELS, PATHS, SDKS, Route
 from tests.clients.processes import Upstream
 from tests.clients.scenarios import (
     FINAL_TEXT,
@@ -211,6 +211,12 @@ def test_thinking_survives_two_turns(
         assert reached.thoughts(after) == whole
     elif not forgetful:
         assert reached.thoughts(after) == [("reasoning_content", THOUGHT)]
+
+
+@pytest.mark.parametrize("route", ["native"], indirect=True)
+def test_model_lists(sdk: Sdk, route: Route) -> None:
+    """What the key may use, in the shape of the SDK that asks."""
+    assert sdk.models(route.asking("")) == [*ALLOWED, route.model]
 
 
 @pytest.mark.parametrize("mode", ["loop", "loop-stream"])

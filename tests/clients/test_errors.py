@@ -101,3 +101,16 @@ def test_a_wrong_client_key(
     assert outcome.failed is not None
     check(outcome.failed, sdk, 401)
     assert upstream.take(tag) == []
+
+
+@GATEWAY
+@pytest.mark.parametrize("mode", MODES)
+def test_a_model_that_the_key_may_not_use(
+    sdk: Sdk, route: Route, upstream: Upstream, tag: str, mode: Mode
+) -> None:
+    ask = route.asking(f"[[plain:{tag}]]", mode=mode)
+    outcome = sdk.run(type(ask)(ask.base, ask.key, "mesages", ask.prompt, mode))
+    assert outcome.failed is not None
+    check(outcome.failed, sdk, 404)
+    assert "messages" in outcome.failed.message, "no suggestion"
+    assert upstream.take(tag) == []

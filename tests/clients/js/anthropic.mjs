@@ -7,13 +7,11 @@ import { IMAGE_URL, PNG, Weather } from "./shared.mjs";
 
 const IMAGE = { type: "image", source: { type: "base64", media_type: "image/png", data: PNG } };
 
-export async function runAnthropic(ask, turns, seen) {
-  const client = new Anthropic({
-    baseURL: ask.base,
-    apiKey: ask.key,
-    maxRetries: 0,
-    timeout: 20_000,
-  });
+export function anthropicClient({ base, key }) {
+  return new Anthropic({ baseURL: base, apiKey: key, maxRetries: 0, timeout: 20_000 });
+}
+
+export async function runAnthropic(client, ask, turns, seen) {
   const messages = [user(ask)];
   if (ask.mode.startsWith("loop")) {
     turns.push(await loop(client, ask, messages));

@@ -1,10 +1,13 @@
 // One JSON command per line in, one JSON outcome per line out. See ../sdk.py for both shapes.
 
 import { createInterface } from "node:readline";
-import { runAnthropic } from "./anthropic.mjs";
-import { runOpenAI } from "./openai.mjs";
+import { anthropicClient, runAnthropic } from "./anthropic.mjs";
+import { openAIClient, runOpenAI } from "./openai.mjs";
 
-const SDKS = { "openai-node": runOpenAI, "anthropic-ts": runAnthropic };
+const SDKS = {
+  "openai-node": [runOpenAI, openAIClient],
+  "anthropic-ts": [runAnthropic, anthropicClient],
+};
 
 /** What the SDK raised; anything that is not an error of the network or the SDK is a bug here. */
 function failed(problem, text) {
@@ -27,17 +30,28 @@ async function outcome({ sdk, ask }) {
   const turns = [];
   const seen = [];
   try {
-    await SDKS[sdk](ask, turns, seen);
+    const [run, connect] = SDKS[sdk];
+    await run(connect(ask), ask, turns, seen);
   } catch (problem) {
     return { turns, failed: failed(problem, seen.join("")) };
   }
   return { turns, failed: null };
 }
 
+/** The ids that the SDK lists, all pages; then that of the model asked for by itself. */
+async function models({ sdk, models: ask }) {
+  const client = SDKS[sdk][1](ask);
+  const ids = [];
+  for await (const model of client.models.list()) ids.push(model.id);
+  ids.push((await client.models.retrieve(ask.model)).id);
+  return { ids };
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   try {
-    answer = await outcome(JSON.parse(line));
+    const command = JSON.parse(line);
+    answer = await (command.models ? models(command) : outcome(command));
   } catch (problem) {
     answer = { broken: problem.stack };
   }

@@ -4,13 +4,11 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { IMAGE_URL, PNG, Weather } from "./shared.mjs";
 
-export async function runOpenAI(ask, turns, seen) {
-  const client = new OpenAI({
-    baseURL: ask.base,
-    apiKey: ask.key,
-    maxRetries: 0,
-    timeout: 20_000,
-  });
+export function openAIClient({ base, key }) {
+  return new OpenAI({ baseURL: base, apiKey: key, maxRetries: 0, timeout: 20_000 });
+}
+
+export async function runOpenAI(client, ask, turns, seen) {
   const messages = [{ role: "system", content: ask.system }, user(ask)];
   if (ask.mode.startsWith("loop")) {
     turns.push(await loop(client, ask, messages));
