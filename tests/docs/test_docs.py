@@ -6,13 +6,17 @@ import importlib
 import json
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from plexus.compiler import examine
 from plexus.transformers import steps
 from plexus.transformers.base import Step, WireStep
 from plexus.transformers.capabilities import Capabilities
+from tools import losses
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -108,3 +112,50 @@ def test_the_capabilities_are_those_of_the_schema() -> None:
     assert set(schema["$defs"]["capabilities"]["properties"]) | own_keys == set(
         Capabilities.__struct_fields__
     )
+
+
+def test_the_losses_are_those_of_the_code() -> None:
+    assert text("losses.md") == losses.page(), "run `make regen`"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.DOTALL)
+
+
+def complete(example: str) -> dict[str, object]:
+    """A whole plexus.json around an example that is only one member of one."""
+    if example.startswith("{"):
+        whole: dict[str, object] = json.loads(example)
+        return whole
+    part: dict[str, object] = json.loads(f"{{{example}}}")
+    echo = {"echo": {"type": "echo"}, "openai": {"type": "echo"}, "anthropic": {"type": "echo"}}
+    aliases = {"fast": {"targets": ["echo/echo"]}}
+    if "keys" in part:
+        return {"providers": echo, "aliases": aliases, **part}
+    if '"targets"' in example:
+        return {"providers": echo, "aliases": {**aliases, **part}}
+    return {"providers": {**echo, **part}, "aliases": aliases}
+
+
+EXAMPLES = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "json"))
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_of_a_configuration_is_right(example: str, tmp_path: Path) -> None:
+    config = tmp_path / "plexus.json"
+    config.write_text(json.dumps(complete(example)), encoding="utf-8")
+    assert [found.message for found in examine(config).diagnostics] == []
+
+
+def test_the_ci_script_makes_a_right_config_of_the_readmes(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "README.md", "json")
+    (tmp_path / "plexus.json").write_text(example, encoding="utf-8")
+    script = blocks(DOCS / "ci.md", "python")[0]
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=30)
+    examined = examine(tmp_path / "build" / "plexus.json")
+    assert [found.message for found in examined.diagnostics] == []
