@@ -77,8 +77,10 @@ def py(value: Expr, lead: int = 0, indent: int = 0) -> str:
 def _flat(value: Expr) -> str | None:
     """``value`` on one line, or None when it is a collection that prints one item a line."""
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | int():
             return repr(value)
+        case float():
+            return repr(value).replace("e+", "e")
         case str():
             return text(value)
         case Name():

@@ -334,7 +334,7 @@ class _Reader:
 
     def unexpected(self, at: int, expected: str) -> str:
         char = self.text[at : at + 1]
-        got = quote(char) if char else "the end of the file"
+        got = "a text" if char == '"' else quote(char) if char else "the end of the file"
         return f"expected {expected}, found {got}"
 
     def value_hint(self, at: int) -> str:
