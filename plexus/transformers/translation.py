@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
-from plexus.streaming.framing import Frame, FramingError
+from plexus.streaming.framing import Frame, FramingError, readable
 from plexus.transformers.base import (
     ClientCall,
     Dialect,
@@ -106,7 +106,8 @@ class Prepared(Protocol):
 
 
 class Translation(Protocol):
-    upstream: Dialect
+    @property
+    def upstream(self) -> Dialect: ...
 
     def prepare(self, call: ClientCall) -> Prepared:
         """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``."""
@@ -135,6 +136,10 @@ class Translate(Struct, frozen=True):
     wire_steps: tuple[WireStep, ...] = ()
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
+        try:
+            call.body.check_numbers()
+        except DocumentError as problem:
+            raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
@@ -179,7 +184,7 @@ class PassthroughPrepared:
             response = collect(self._dialect, self.wire, body)
             request = self._dialect.parse_request(self._call)
             body, _ = self._dialect.format_response(response, request)
-        seen = self._dialect.observe_response(body)
+        seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise PlexusError(seen.error)
         if self._call.show_model is not None:
@@ -192,7 +197,7 @@ class PassthroughPrepared:
         return PassthroughStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, body)
+        error = self._dialect.parse_error(status, headers, readable(body))
         content_type = headers.get("content-type", "application/json")
         # A CDN's page is not the provider's word; our key's trouble is not the client's.
         hidden = status in (401, 403) or "html" in content_type
@@ -222,7 +227,7 @@ class TranslatePrepared:
         if content_type.startswith("text/event-stream"):
             response = collect(upstream, self.wire, body)
         else:
-            response = upstream.parse_response(body, self.wire)
+            response = upstream.parse_response(readable(body), self.wire)
         for step in reversed(self._translate.steps):
             response = step.response(response)
         if self._call.show_model is not None:
@@ -252,7 +257,7 @@ class TranslatePrepared:
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._translate.upstream.parse_error(status, headers, body)
+        error = self._translate.upstream.parse_error(status, headers, readable(body))
         return Failure(error=error, status=status)
 
 
