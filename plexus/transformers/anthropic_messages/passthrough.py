@@ -1,0 +1,76 @@
+"""A client's own bytes to a provider of this dialect (canonical.md §8)."""
+
+import msgspec
+from msgspec import Raw
+
+from plexus.streaming.document import JsonBody
+from plexus.transformers.anthropic_messages.headers import passed_headers
+from plexus.transformers.anthropic_messages.request_format import PATH
+from plexus.transformers.base import ClientCall, WireRequest
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.proofs import PREFIX
+
+_MARK = f'"{PREFIX}'.encode()
+
+_raws = msgspec.json.Decoder(list[Raw]).decode
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    signature: str | None = None
+    data: str | None = None
+
+
+_block = msgspec.json.Decoder(_Block).decode
+
+
+def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
+    """The model's name spliced in, and Plexus' own envelopes taken out; nothing else.
+
+    A conversation that another model began holds thinking whose signature is an envelope; the
+    provider would refuse it (mappings.md §12: an envelope must never reach Claude).
+    """
+    changes: dict[str, bytes | None] = {"model": msgspec.json.encode(target.model)}
+    if _MARK in call.body.raw:
+        messages = _without_envelopes(call.body.fields.get("messages"))
+        if messages is not None:
+            changes["messages"] = messages
+    return WireRequest(
+        target=target,
+        path=PATH,
+        body=call.body.edit(changes),
+        headers=passed_headers(call.source),
+        stream=call.stream,
+    )
+
+
+def _without_envelopes(messages: Raw | None) -> bytes | None:
+    """The messages without enveloped thinking; None when they are not what they should be.
+
+    What is malformed goes on as it is: the provider says what is wrong with it.
+    """
+    try:
+        return b"[%b]" % b",".join(map(_message, _raws(messages or b"null")))
+    except msgspec.MsgspecError:
+        return None
+
+
+def _message(message: Raw) -> bytes:
+    data = bytes(message)
+    if _MARK not in data:
+        return data
+    body = JsonBody.parse(data)
+    content = body.fields.get("content")
+    if content is None or not bytes(content).startswith(b"["):
+        return data
+    kept = [bytes(block) for block in _raws(content) if not _enveloped(block)]
+    return body.edit({"content": b"[%b]" % b",".join(kept)})
+
+
+def _enveloped(raw: Raw) -> bool:
+    if _MARK not in bytes(raw):
+        return False
+    block = _block(raw)
+    if block.type not in ("thinking", "redacted_thinking"):
+        return False
+    return (block.signature or block.data or "").startswith(PREFIX)

@@ -1,0 +1,488 @@
+"""The canonical request to a Messages body (anthropic-messages.md §3-§5, mappings.md §2-§12).
+
+Only fields Anthropic knows are written: it answers 400 to any other.
+"""
+
+import hashlib
+import re
+
+import msgspec
+from msgspec import Raw
+
+from plexus.transformers.anthropic_messages.blocks import BlockWriter, text_block
+from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
+from plexus.transformers.anthropic_messages.content import NAME
+from plexus.transformers.anthropic_messages.headers import translated_headers
+from plexus.transformers.anthropic_messages.losses import REQUEST_LOSSES
+from plexus.transformers.anthropic_messages.names import legal_names
+from plexus.transformers.anthropic_messages.schema import strict_schema
+from plexus.transformers.anthropic_messages.thinking import (
+    ANSWER_ROOM,
+    Thinking,
+    format_thinking,
+)
+from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
+from plexus.transformers.anthropic_messages.turns import Turn, build_turns
+from plexus.transformers.base import WireRequest
+from plexus.transformers.capabilities import Capabilities, TargetModel
+from plexus.transformers.losses import LossLog
+from plexus.unified.content import (
+    ServerToolCallContent,
+    ServerToolResultContent,
+    TextContent,
+)
+from plexus.unified.errors import unsupported
+from plexus.unified.request import ToolChoice, UnifiedChatRequest
+
+PATH = "/messages"
+BEGIN, CONTINUE = "Begin.", "Continue."
+DEFAULT_MAX_TOKENS = 32_000
+UNARY_MAX_TOKENS = 16_000
+"""``max_tokens`` when the client gave none: of a stream, and of a JSON answer (mappings.md §6)."""
+
+_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
+_PERSONAL = re.compile(r"[^@\s]+@[^@\s]+|\+?[\d\s().-]{7,}")
+_TIERS = {
+    "auto": "auto",
+    "standard": "standard_only",
+    "standard_only": "standard_only",
+    "default": "standard_only",
+}
+_LOST: tuple[tuple[str, object], ...] = (
+    ("frequency_penalty", 0),
+    ("presence_penalty", 0),
+    ("repetition_penalty", 1),
+    ("min_p", 0),
+    ("seed", None),
+    ("logit_bias", None),
+    ("logprobs", False),
+    ("verbosity", "medium"),
+    ("prediction", None),
+    ("moderation", None),
+    ("max_tool_calls", None),
+    ("store", False),
+    ("safety_settings", None),
+    ("truncation", "disabled"),
+)
+"""Fields Anthropic has no word for, with the value whose loss changes nothing."""
+
+
+def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
+    """Raises PlexusError (400) for what Anthropic cannot mean at all."""
+    return _Formatter(request, target).format()
+
+
+class _Formatter:
+    """One request on its way out: what every part of the work asks for."""
+
+    def __init__(self, request: UnifiedChatRequest, target: TargetModel) -> None:
+        self.request = request
+        self.target = target
+        self.caps: Capabilities = target.capabilities
+        self.native = request.source.dialect == NAME
+        self.log = LossLog(REQUEST_LOSSES)
+        self.markers = CacheMarkers(self.caps.cache_breakpoints is not False, self.log)
+        self.names = legal_names(_names(request))
+        self.structured: str | None = None
+
+    def format(self) -> WireRequest:
+        request, log = self.request, self.log
+        self._refuse()
+        thinking = format_thinking(
+            request.reasoning, self.caps, request.max_tokens, self.native, log
+        )
+        max_tokens = self._max_tokens(thinking)
+        tools, custom = self._tools()
+        choice = self._choice(tools)
+        system = self._system()
+        messages = self._messages()
+        thinking = self._provable(thinking, messages)
+        choice, thinking = self._reconciled(choice, thinking, messages)
+        body: Block = {"model": self.target.model, "max_tokens": max_tokens, "messages": messages}
+        if system:
+            body["system"] = system
+        if tools:
+            body["tools"] = tools
+        if choice is not None:
+            body["tool_choice"] = choice
+        self._thinking(body, thinking)
+        self._sampling(body, thinking)
+        self._rest(body)
+        auto = request.prompt_cache.auto if request.prompt_cache is not None else None
+        marker = self.markers.write(auto)
+        if marker is not None:
+            body["cache_control"] = marker
+        if self.native:
+            _restore(body, request.extra.get(NAME, {}))
+        if request.stream:
+            body["stream"] = True
+        return WireRequest(
+            target=self.target,
+            path=PATH,
+            body=msgspec.json.encode(body),
+            headers=translated_headers(request.source),
+            stream=request.stream,
+            warnings=log.warnings,
+            tool_names={new: old for old, new in self.names.items() if new != old},
+            custom_tools=frozenset(custom),
+            structured_tool=self.structured,
+        )
+
+    def _refuse(self) -> None:
+        """What no Messages request can say, and what it can only leave out."""
+        request, log = self.request, self.log
+        if request.n > 1:
+            log.note("n")
+        if request.audio is not None or any(kind != "text" for kind in request.modalities):
+            log.note("modalities")
+        for name in request.server_state:
+            log.note("server_state", name)
+        for field, neutral in _LOST:
+            value = getattr(request, field)
+            if value is not None and value != neutral:
+                log.note(field)
+        if request.include:
+            log.note("include")
+        if request.metadata:
+            log.note("metadata")
+        if request.prompt_cache is not None and request.prompt_cache.key is not None:
+            log.note("prompt_cache.key")
+        for dialect, fields in request.extra.items():
+            if dialect != NAME and fields:
+                log.note("extra", next(iter(fields)))
+
+    def _max_tokens(self, thinking: Thinking) -> int:
+        wanted, limit = self.request.max_tokens, self.caps.max_output_tokens
+        if wanted is None:
+            value = self.caps.default_max_tokens
+            if value is None:
+                value = min(limit or DEFAULT_MAX_TOKENS, DEFAULT_MAX_TOKENS)
+                if not self.request.stream:
+                    value = min(value, UNARY_MAX_TOKENS)
+            if thinking.budget is not None:
+                value = max(value, thinking.budget + ANSWER_ROOM)
+            return value if limit is None else min(value, limit)
+        if wanted <= 0 and not self.native:
+            self.log.note("max_tokens.prewarm", "max_tokens")
+        if limit is not None and wanted > limit:
+            self.log.note("max_tokens")
+            return limit
+        return wanted
+
+    def _tools(self) -> tuple[list[Block | Raw], set[str]]:
+        request = self.request
+        writer = ToolFormatter(self.names, self.caps, self.native, self.markers, self.log)
+        chosen = request.tools
+        choice = request.tool_choice
+        if choice is not None and choice.mode == "allowed":
+            self.log.note("tool_choice.allowed", "tool_choice")
+            keep = set(choice.names) | _called(request)
+            chosen = tuple(tool for tool in chosen if tool.name in keep)
+        tools = writer.format(chosen)
+        if request.web_search is not None:
+            self.log.note("web_search")
+            tools.append(web_search(request.web_search))
+        self._structure(tools)
+        return tools, writer.custom
+
+    def _structure(self, tools: list[Block | Raw]) -> None:
+        """Structured output as a forced tool, for models without the native form."""
+        format_ = self.request.response_format
+        if format_ is None or format_.type != "json_schema" or format_.schema is None:
+            return
+        if self.caps.json_schema is not False:
+            return
+        self.log.note("response_format.tool", "response_format")
+        name = "structured_output"
+        while name in self.names.values():
+            name += "_"
+        self.structured = name
+        tools.append({"name": name, "input_schema": format_.schema})
+
+    def _choice(self, tools: list[Block | Raw]) -> Block | None:
+        """The choice as wanted, before what the model refuses is known."""
+        request = self.request
+        if not tools:
+            if request.tool_choice is not None and _forces(request.tool_choice) and request.tools:
+                raise unsupported("the forced tool does not exist at this target", "tool_choice")
+            return None
+        out = self._wanted_choice(request.tool_choice)
+        parallel = request.parallel_tool_calls
+        if parallel is False and out is None:
+            out = {"type": "auto"}
+        if parallel is not None and out is not None and out["type"] != "none":
+            out["disable_parallel_tool_use"] = not parallel
+        return out
+
+    def _wanted_choice(self, choice: ToolChoice | None) -> Block | None:
+        if self.structured is not None:
+            if not self.request.tools:
+                return {"type": "tool", "name": self.structured}
+            return {"type": "any"}
+        if choice is None:
+            return None
+        if choice.mode in ("auto", "none"):
+            return {"type": choice.mode}
+        if choice.mode == "allowed":
+            return {"type": "any" if choice.forced else "auto"}
+        if choice.mode == "required" or choice.name is None:
+            return {"type": "any"}
+        return {"type": "tool", "name": self.names.get(choice.name, choice.name)}
+
+    def _reconciled(
+        self, choice: Block | None, thinking: Thinking, messages: list[Block]
+    ) -> tuple[Block | None, Thinking]:
+        """Forced tools where the model refuses them, and beside budget thinking (§5.3).
+
+        The instruction goes into the last user turn: in ``system`` it would break cache and
+        thinking binding.
+        """
+        if choice is None or choice["type"] not in ("any", "tool"):
+            return choice, thinking
+        if self.caps.forced_tool_choice is not False:
+            if thinking.budget is None:
+                return choice, thinking
+            if self.structured is None:
+                self.log.note("reasoning.forced_tool", "reasoning")
+                return choice, Thinking({"type": "disabled"})
+        self.log.note("tool_choice.forced", "tool_choice")
+        name = choice.pop("name", None)
+        what = f"the tool {name}" if name is not None else "one of the tools"
+        choice["type"] = "auto"
+        for message in reversed(messages):
+            content = message["content"]
+            if message["role"] == "user" and isinstance(content, list):
+                content.append({"type": "text", "text": f"Answer by calling {what}."})
+                break
+        return choice, thinking
+
+    def _system(self) -> list[Block]:
+        blocks: list[Block] = []
+        for index, message in enumerate(self.request.system_prefix()):
+            for number, part in enumerate(message.content):
+                path = f"messages[{index}].content[{number}]"
+                if not isinstance(part, TextContent):
+                    self.log.note("message.system_media", path)
+                    continue
+                block = text_block(part.text)
+                if block is None:
+                    self.markers.move("prefix", part.cache_control)
+                    continue
+                block.update(part.ext.get(NAME, {}))
+                verbatim = "cache_control" in block
+                self.markers.mark("prefix", block, None if verbatim else part.cache_control)
+                blocks.append(block)
+        format_ = self.request.response_format
+        if format_ is not None:
+            if format_.type == "grammar":
+                self.log.note("response_format.grammar", "response_format")
+            if format_.type == "json_object":
+                self.log.note("response_format.json_object", "response_format")
+                blocks.append({"type": "text", "text": _JSON_ONLY})
+        return blocks
+
+    def _messages(self) -> list[Block]:
+        prefix = len(self.request.system_prefix())
+        turns = build_turns(
+            self.request.messages[prefix:], prefix, self.caps.mid_system is not False, self.log
+        )
+        format_ = self.request.response_format
+        writer = BlockWriter(
+            family=self.target.family,
+            names=self.names,
+            native=self.native,
+            citable=format_ is None or format_.type != "json_schema",
+            markers=self.markers,
+            log=self.log,
+        )
+        messages: list[Block] = []
+        for turn in turns:
+            _append(messages, turn, writer)
+        return self._framed(messages, turns)
+
+    def _framed(self, messages: list[Block], turns: list[Turn]) -> list[Block]:
+        """A user turn first; no assistant turn last, except where the model continues it."""
+        if not messages or messages[0]["role"] != "user":
+            self.log.note(
+                "message.first_assistant" if messages else "message.system_only", "messages"
+            )
+            messages.insert(0, _user(BEGIN))
+        last = messages[-1]
+        if last["role"] != "assistant" or _paused(turns[-1]):
+            return messages
+        if self.caps.prefill:
+            _trim(last)
+        elif self.native and self.caps.prefill is None:
+            return messages
+        else:
+            self.log.note("message.prefill", "messages")
+            messages.append(_user(CONTINUE))
+        return messages
+
+    def _provable(self, thinking: Thinking, messages: list[Block]) -> Thinking:
+        """Budget thinking needs the last tool turn's own thinking (canonical.md §6, fallback)."""
+        if thinking.budget is None:
+            return thinking
+        spoken = next((m for m in reversed(messages) if m["role"] == "assistant"), None)
+        blocks = spoken["content"] if spoken is not None else None
+        if not isinstance(blocks, list) or not any(_is(block, "tool_use") for block in blocks):
+            return thinking
+        if _is(blocks[0], "thinking") or _is(blocks[0], "redacted_thinking"):
+            return thinking
+        self.log.note("reasoning.history", "reasoning")
+        return Thinking({"type": "disabled"})
+
+    def _thinking(self, body: Block, thinking: Thinking) -> None:
+        config: Block = {}
+        if thinking.thinking is not None:
+            body["thinking"] = thinking.thinking
+        if thinking.effort is not None:
+            config["effort"] = thinking.effort
+        format_ = self.request.response_format
+        if format_ is not None and format_.type == "json_schema" and self.structured is None:
+            config["format"] = self._json_schema(format_.schema)
+        if config:
+            body["output_config"] = config
+
+    def _json_schema(self, schema: Raw | None) -> Block:
+        if schema is None:
+            return {"type": "json_schema", "schema": {"type": "object"}}
+        if self.native:
+            return {"type": "json_schema", "schema": schema}
+        fitted, weakened = strict_schema(schema)
+        if weakened:
+            self.log.note("response_format.schema", "response_format")
+        return {"type": "json_schema", "schema": fitted}
+
+    def _sampling(self, body: Block, thinking: Thinking) -> None:
+        request, caps = self.request, self.caps
+        allowed = caps.sampling == "full" or (caps.sampling is None and self.native)
+        for field in ("temperature", "top_p", "top_k"):
+            value = getattr(request, field)
+            if value is None:
+                continue
+            tolerated = field == "top_p" and value >= 0.95
+            if not allowed or (thinking.on and not tolerated):
+                self.log.note(field)
+                continue
+            if field == "temperature" and value > (highest := caps.temperature_max or 1.0):
+                self.log.note("temperature.range", "temperature")
+                value = highest
+            body[field] = value
+
+    def _rest(self, body: Block) -> None:
+        request = self.request
+        stops = [stop for stop in request.stop if stop.strip()]
+        if len(stops) < len(request.stop):
+            self.log.note("stop.blank", "stop")
+        if stops:
+            body["stop_sequences"] = stops
+        user = self._user_id()
+        if user is not None:
+            body["metadata"] = {"user_id": user}
+        self._tier(body)
+        for field, name in _NATIVE:
+            value = getattr(request, field)
+            if value is None:
+                continue
+            if self.native:
+                body[name] = value
+            else:
+                self.log.note(field)
+
+    def _user_id(self) -> str | None:
+        user = self.request.safety_identifier or self.request.user
+        if user is None or self.native:
+            return user
+        if len(user) > 128 or _PERSONAL.fullmatch(user):
+            self.log.note("user")
+            return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return user
+
+    def _tier(self, body: Block) -> None:
+        tier = self.request.service_tier
+        if tier is None:
+            return
+        found = _TIERS.get(tier)
+        if found is None:
+            self.log.note("service_tier")
+        if found is not None or tier == "priority":
+            body["service_tier"] = found or "auto"
+
+
+_NATIVE = (
+    ("speed", "speed"),
+    ("region", "inference_geo"),
+    ("container", "container"),
+    ("context_management", "context_management"),
+    ("mcp_servers", "mcp_servers"),
+)
+"""Fields only this dialect's clients can mean."""
+
+
+def _names(request: UnifiedChatRequest) -> list[str]:
+    """All function names of a request, definitions first."""
+    names = [tool.name for tool in request.tools if tool.name]
+    if request.tool_choice is not None and request.tool_choice.name is not None:
+        names.append(request.tool_choice.name)
+    names += [call.name for message in request.messages for call in message.tool_calls]
+    return names
+
+
+def _called(request: UnifiedChatRequest) -> set[str]:
+    return {call.name for message in request.messages for call in message.tool_calls}
+
+
+def _forces(choice: ToolChoice) -> bool:
+    return choice.mode in ("required", "function", "custom", "server") or choice.forced
+
+
+def _append(messages: list[Block], turn: Turn, writer: BlockWriter) -> None:
+    blocks = [writer.write(part, path, turn.ids) for part, path in turn.items]
+    content = [block for block in blocks if block is not None]
+    if not content:
+        return
+    last = messages[-1] if messages else None
+    if last is not None and last["role"] == turn.role and turn.role != "system":
+        existing = last["content"]
+        if isinstance(existing, list):
+            existing += content
+    else:
+        messages.append({"role": turn.role, "content": content, **turn.fields})
+
+
+def _user(text: str) -> Block:
+    return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+def _is(block: object, kind: str) -> bool:
+    return isinstance(block, dict) and block.get("type") == kind
+
+
+def _paused(turn: Turn) -> bool:
+    """An assistant turn that ends in a server tool is sent back to be continued (§6)."""
+    if turn.role != "assistant" or not turn.items:
+        return False
+    part = turn.items[-1][0]
+    server = isinstance(part, ServerToolCallContent | ServerToolResultContent)
+    return server and getattr(part, "dialect", "") == NAME
+
+
+def _trim(message: Block) -> None:
+    """A prefill must not end in white space (traps T84)."""
+    content = message["content"]
+    block = content[-1] if isinstance(content, list) else None
+    if isinstance(block, dict) and block.get("type") == "text":
+        block["text"] = str(block["text"]).rstrip()
+
+
+def _restore(body: Block, extra: dict[str, Raw]) -> None:
+    """Unknown fields of a client of this dialect; ``a.b`` goes back into the object ``a``."""
+    for name, value in extra.items():
+        outer, dot, inner = name.partition(".")
+        if dot and outer in ("output_config", "metadata"):
+            holder = body.setdefault(outer, {})
+            if isinstance(holder, dict):
+                holder[inner] = value
+        elif name != "cache_control" or "cache_control" in body:
+            body[name] = value
