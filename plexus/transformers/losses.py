@@ -36,7 +36,7 @@ class LossWarning(Struct, frozen=True):
     path: str
 
 
-def table(rows: Iterable[Loss]) -> dict[str, Loss]:
+def table(rows: Iterable[Loss]) -> Mapping[str, Loss]:
     """Rows keyed by field.  Raises ValueError on a field named twice."""
     found: dict[str, Loss] = {}
     for row in rows:

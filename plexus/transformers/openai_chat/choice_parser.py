@@ -144,7 +144,7 @@ class ChoiceParser:
     def finished(self) -> bool:
         return self._finish_word is not None
 
-    def read(self, fields: dict[str, Raw], finish: str | None) -> None:
+    def read(self, fields: dict[str, Raw], finish: str | None, whole: bool) -> None:
         """A choice of a chunk (``delta``), or of a whole answer (``message``)."""
         if finish and not self._finish_word:
             self._finish_word = finish
@@ -156,10 +156,10 @@ class ChoiceParser:
                 self.ext[name] = fields[name]
         if "stop_reason" in fields:
             self._read_stop_reason(fields["stop_reason"])
-        whole = "delta" not in fields
-        raw = fields.get("message" if whole else "delta")
+        first, second = ("message", "delta") if whole else ("delta", "message")
+        raw = fields.get(first, fields.get(second))
         if raw is not None and raw != NULL:
-            self._delta(_members(raw), whole)
+            self._delta(_members(raw), whole or "delta" not in fields)
 
     def finish(self) -> Finish:
         return parse_finish(self._finish_word, self._calls.any, self._refused, self._stop_reason)

@@ -171,7 +171,11 @@ def error_in(fields: Mapping[str, Raw], provider: str = "") -> UnifiedError | No
         return None
     is_error = bytes(fields.get("object", b"")) == b'"error"'
     if is_error or fields.keys() & {"detail", "errors", "message", "Message"}:
-        evidence = find(msgspec.json.decode(msgspec.json.encode(fields)))
+        try:
+            evidence = find(msgspec.json.decode(msgspec.json.encode(fields)))
+        except msgspec.DecodeError:
+            # A number or a string that nothing can hold: the reader of the answer will say so.
+            return None
         if evidence is not None:
             return classify(0, evidence, {}, provider)
     return None

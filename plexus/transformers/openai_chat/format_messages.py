@@ -197,7 +197,7 @@ class MessageWriter:
         writing, field = self._writing, self._writing.reasoning_field
         kept: list[ThinkingContent] = []
         for part in message.thinking:
-            if part.proof is not None and part.proof.origin.family != writing.target.family:
+            if part.proof is not None and not writing.may_replay(part.proof.origin.family):
                 writing.log.note("part.thinking.foreign", path)
             elif field is None:
                 writing.log.note("part.thinking", path)

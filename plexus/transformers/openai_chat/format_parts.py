@@ -15,7 +15,7 @@ from plexus.transformers.openai_chat.content import (
     format_text,
     own,
 )
-from plexus.transformers.openai_chat.losses import FAMILY, NAME
+from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.media import data_url
 from plexus.transformers.openai_chat.server_tools import describe_call, describe_result
 from plexus.unified.content import (
@@ -38,6 +38,9 @@ from plexus.unified.errors import unsupported
 ATTRIBUTION = "x-anthropic-billing-header:"
 """Claude Code's block that changes with every request and would spoil the cache (traps.md T18)."""
 
+ROUTERS = frozenset({"openrouter", "vercel"})
+"""Families whose ``reasoning_details`` hold proofs of many vendors (vendors.md §5, §9)."""
+
 _AUDIO_FORMATS = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -58,9 +61,11 @@ class Writing(Struct, frozen=True):
     def reasoning_field(self) -> str | None:
         """The vendor's field for readable reasoning; OpenAI has none."""
         field = self.target.capabilities.reasoning_field
-        if field is not None:
-            return None if field == "none" else field
-        return None if self.target.family == FAMILY else "reasoning_content"
+        return None if field == "none" else field
+
+    def may_replay(self, family: str) -> bool:
+        """A proof goes back to its family only, or to the router that keeps them apart itself."""
+        return family == self.target.family or self.target.family in ROUTERS
 
 
 def write_part(part: Content, path: str, writing: Writing) -> Any | None:

@@ -1,7 +1,5 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
-from collections.abc import Mapping
-
 from plexus.transformers.losses import Loss, table
 
 NAME = "openai-chat"
@@ -102,7 +100,7 @@ RESPONSE_FIELDS = frozenset(
 )
 """What a chat provider can answer with (openai-chat.md §4-5)."""
 
-REQUEST_LOSSES: Mapping[str, Loss] = table(
+REQUEST_LOSSES = table(
     [
         Loss("container", "lost", "chat has no containers", "mapping-pairs.md A→C"),
         Loss("context_management", "lost", "chat does not manage context", "mappings.md §2"),
@@ -462,7 +460,7 @@ REQUEST_LOSSES: Mapping[str, Loss] = table(
 )
 """``format_request``: chat as the provider."""
 
-RESPONSE_LOSSES: Mapping[str, Loss] = table(
+RESPONSE_LOSSES = table(
     [
         Loss(
             "response.citations",

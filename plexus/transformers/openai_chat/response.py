@@ -29,7 +29,7 @@ def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     parser = ChatStreamParser(wire)
     provider = wire.target.provider
     try:
-        response = fold(parser.read(_members(body)) + parser.finish())
+        response = fold(parser.read(_members(body), whole=True) + parser.finish())
     except msgspec.DecodeError as problem:
         raise PlexusError(not_chat(body, problem, provider)) from None
     if all(not c.message.content and c.finish.raw is None for c in response.choices):

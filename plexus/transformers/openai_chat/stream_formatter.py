@@ -172,6 +172,10 @@ class ChatStreamFormatter:
         """The choice, after the chunk that gives its role."""
         choice = self._choices.get(number)
         if choice is None:
+            for earlier in range(number):
+                # OpenAI's SDK raises when choice 1 comes before choice 0.
+                if earlier not in self._choices:
+                    self._choice(earlier, b'""')
             choice = self._choices[number] = _Choice()
             self._write(number, b'{"role":"assistant","content":%b}' % content)
         return choice

@@ -4,8 +4,10 @@ A finished answer is read as one chunk whose deltas are its messages, so JSON an
 drift apart.
 """
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from plexus.streaming.framing import Frame
 from plexus.transformers.base import WireRequest
@@ -29,9 +31,13 @@ from plexus.unified.chunks import (
 from plexus.unified.errors import UnifiedError, UpstreamDetail
 from plexus.unified.response import UnifiedUsage
 
+CHOICE_LIMIT = 128
+"""OpenAI's highest ``n``; a wilder index is no chat answer."""
+
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _choices = msgspec.json.Decoder(list[dict[str, Raw]] | None).decode
 _text = msgspec.json.Decoder(str | None).decode
+_index = msgspec.json.Decoder(Annotated[int, Meta(ge=0, lt=CHOICE_LIMIT)] | None).decode
 _time = msgspec.json.Decoder(int | float | str | None).decode
 _known = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "service_tier", "error"}
@@ -71,8 +77,8 @@ class ChatStreamParser:
             return self.finish()
         return self._fail(truncated(self._wire.target))
 
-    def read(self, fields: dict[str, Raw]) -> list[StreamChunk]:
-        """One chunk, or a whole answer."""
+    def read(self, fields: dict[str, Raw], whole: bool = False) -> list[StreamChunk]:
+        """One chunk, or a ``whole`` answer: Perplexity puts ``message`` and ``delta`` in both."""
         error = error_in(fields, self._wire.target.provider)
         if error is not None:
             return self._fail(error)
@@ -90,7 +96,7 @@ class ChatStreamParser:
             if choices:
                 self._start(fields)
         for choice in choices or ():
-            failed = self._choice(choice)
+            failed = self._choice(choice, whole)
             if failed is not None:
                 return self._fail(failed)
         return self._out
@@ -151,9 +157,9 @@ class ChatStreamParser:
             if self._started:
                 self._out.append(UsageReport(usage))
 
-    def _choice(self, fields: dict[str, Raw]) -> UnifiedError | None:
+    def _choice(self, fields: dict[str, Raw], whole: bool) -> UnifiedError | None:
         """One choice's delta; the error it reports, if any."""
-        index = int(fields["index"]) if "index" in fields and fields["index"] != NULL else 0
+        index = (_index(fields["index"]) or 0) if "index" in fields else 0
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = ChoiceParser(index, self._maker)
@@ -163,7 +169,7 @@ class ChatStreamParser:
         finish = _text(fields["finish_reason"]) if "finish_reason" in fields else None
         if truthy(said) or finish in ERRORS:
             return self._said_error(said, finish)
-        choice.read(fields, finish)
+        choice.read(fields, finish, whole)
         return None
 
     def _said_error(self, raw: Raw | None, finish: str | None) -> UnifiedError:
