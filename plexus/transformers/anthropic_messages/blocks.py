@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw
 
-from plexus.streaming.document import JsonBody
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
 from plexus.transformers.anthropic_messages.content import NAME
+from plexus.transformers.anthropic_messages.reader import edited
 from plexus.transformers.losses import LossLog
 from plexus.unified.content import (
     AudioContent,
@@ -314,4 +314,4 @@ def _verbatim(raw: Raw, part: Content) -> Raw:
     """The block as it came, without a marker that a step removed from the part."""
     if part.cache_control is not None or b'"cache_control"' not in bytes(raw):
         return raw
-    return Raw(JsonBody.parse(bytes(raw)).edit({"cache_control": None}))
+    return edited(raw, cache_control=None)

@@ -76,7 +76,7 @@ def format_finish(finish: Finish, refusal: RefusalContent | None, dialect: str) 
     if refusal is not None and dialect != NAME and word == "end_turn":
         word = "refusal"
     detail: object = finish.detail if dialect == NAME else None
-    if detail is None and word == "refusal":
+    if detail is None and word == "refusal" and dialect != NAME:
         explanation = refusal.text if refusal is not None else None
         detail = {"type": "refusal", "category": None, "explanation": explanation}
     return {

@@ -112,7 +112,7 @@ class AnthropicStreamObserver:
             return Observation(error=parse_stream_error(data))
         try:
             event = _event(data)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return self._unreadable(data)
         match event.type or frame.event:
             case "content_block_delta":

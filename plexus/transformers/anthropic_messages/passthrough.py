@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Raw
 
-from plexus.streaming.document import JsonBody
 from plexus.transformers.anthropic_messages.headers import passed_headers
+from plexus.transformers.anthropic_messages.reader import edited
 from plexus.transformers.anthropic_messages.request_format import PATH
 from plexus.transformers.base import ClientCall, WireRequest
 from plexus.transformers.capabilities import TargetModel
@@ -12,6 +12,7 @@ from plexus.transformers.proofs import PREFIX
 
 _MARK = f'"{PREFIX}'.encode()
 
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _raws = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -59,12 +60,11 @@ def _message(message: Raw) -> bytes:
     data = bytes(message)
     if _MARK not in data:
         return data
-    body = JsonBody.parse(data)
-    content = body.fields.get("content")
+    content = _members(message).get("content")
     if content is None or not bytes(content).startswith(b"["):
         return data
-    kept = [bytes(block) for block in _raws(content) if not _enveloped(block)]
-    return body.edit({"content": b"[%b]" % b",".join(kept)})
+    kept = [block for block in _raws(content) if not _enveloped(block)]
+    return bytes(edited(message, content=kept))
 
 
 def _enveloped(raw: Raw) -> bool:

@@ -50,7 +50,7 @@ class Level:
     def __init__(self, raw: Raw | bytes, path: str) -> None:
         try:
             self.fields = _members(raw)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise Malformed(path or "body", "expected an object") from None
         self.path = path
 
@@ -99,6 +99,15 @@ def compact(raw: Raw | bytes) -> bytes:
     if b" " in data or b"\n" in data or b"\t" in data or b"\r" in data:
         return bytes(msgspec.json.format(data, indent=-1))
     return data
+
+
+def edited(raw: Raw | bytes, **changes: object) -> Raw:
+    """An object with members replaced, or removed (None), the others as they are.
+
+    Raises Malformed when it is no object.
+    """
+    members: dict[str, object] = {**Level(raw, "").fields, **changes}
+    return Raw(msgspec.json.encode({k: v for k, v in members.items() if v is not None}))
 
 
 def is_json(text: str) -> bool:

@@ -32,7 +32,7 @@ from plexus.unified.content import (
     TextContent,
 )
 from plexus.unified.errors import unsupported
-from plexus.unified.request import ToolChoice, UnifiedChatRequest
+from plexus.unified.request import CustomTool, FunctionTool, ToolChoice, UnifiedChatRequest
 
 PATH = "/messages"
 BEGIN, CONTINUE = "Begin.", "Continue."
@@ -356,13 +356,14 @@ class _Formatter:
 
     def _sampling(self, body: Block, thinking: Thinking) -> None:
         request, caps = self.request, self.caps
-        allowed = caps.sampling == "full" or (caps.sampling is None and self.native)
+        verbatim = caps.sampling is None and self.native
+        allowed = caps.sampling == "full" or verbatim
         for field in ("temperature", "top_p", "top_k"):
             value = getattr(request, field)
             if value is None:
                 continue
             tolerated = field == "top_p" and value >= 0.95
-            if not allowed or (thinking.on and not tolerated):
+            if not allowed or (thinking.on and not tolerated and not verbatim):
                 self.log.note(field)
                 continue
             if field == "temperature" and value > (highest := caps.temperature_max or 1.0):
@@ -422,7 +423,8 @@ _NATIVE = (
 
 def _names(request: UnifiedChatRequest) -> list[str]:
     """All function names of a request, definitions first."""
-    names = [tool.name for tool in request.tools if tool.name]
+    own = (FunctionTool, CustomTool)
+    names = [tool.name for tool in request.tools if tool.name or isinstance(tool, own)]
     if request.tool_choice is not None and request.tool_choice.name is not None:
         names.append(request.tool_choice.name)
     names += [call.name for message in request.messages for call in message.tool_calls]

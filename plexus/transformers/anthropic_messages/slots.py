@@ -5,13 +5,12 @@ from typing import ClassVar
 import msgspec
 from msgspec import Raw
 
-from plexus.streaming.document import JsonBody
 from plexus.streaming.framing import Frame
 from plexus.transformers.anthropic_messages.blocks import tool_input
 from plexus.transformers.anthropic_messages.citations import web_citation
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.names import legal_id
-from plexus.transformers.anthropic_messages.reader import compact, is_json
+from plexus.transformers.anthropic_messages.reader import compact, edited, is_json
 from plexus.transformers.anthropic_messages.response import proof_value, thinking_block
 from plexus.unified.chunks import PartDelta
 from plexus.unified.content import (
@@ -273,7 +272,7 @@ class WholeSlot(Slot):
         if not isinstance(self.part, ServerToolCallContent):
             return [self.events.start(self._block), self.events.stop()]
         # Clients build the input of a server tool from deltas.
-        bare = Raw(JsonBody.parse(bytes(self._block)).edit({"input": b"{}"}))
+        bare = edited(self._block, input={})
         piece = self.events.delta
         out = [self.events.start(bare)]
         if self.part.arguments not in ("", "{}"):

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from plexus.streaming.document import JsonBody
 from plexus.streaming.framing import Frame
 from plexus.transformers.anthropic_messages.content import (
     NAME,
@@ -20,7 +19,7 @@ from plexus.transformers.anthropic_messages.content import (
 from plexus.transformers.anthropic_messages.errors import parse_stream_error, upstream_error
 from plexus.transformers.anthropic_messages.events import Delta, Event, decode_event, given
 from plexus.transformers.anthropic_messages.finish import parse_finish, parse_refusal
-from plexus.transformers.anthropic_messages.reader import Level, Malformed, compact, is_json
+from plexus.transformers.anthropic_messages.reader import Level, Malformed, compact, edited, is_json
 from plexus.transformers.anthropic_messages.response import (
     custom_text,
     message_ext,
@@ -104,6 +103,8 @@ class AnthropicStreamParser:
             return self._read(decode_event(frame.data), frame)
         except Malformed as problem:
             return self._fail(self._bad(f"sent a wrong event: {problem}"))
+        except RecursionError:
+            return self._fail(self._bad("sent an event nested too deeply"))
 
     def close(self) -> list[StreamChunk]:
         """``message_stop`` is the only end; anything else was cut (traps T47)."""
@@ -324,12 +325,11 @@ class AnthropicStreamParser:
     def _completed(self, part: Content, pieces: str) -> Content:
         """A verbatim block with what its deltas brought, in its place in the JSON."""
         if isinstance(part, CompactionContent):
-            change = {"content": msgspec.json.encode(pieces)}
+            raw = edited(part.raw, content=pieces)
         elif isinstance(part, ServerToolCallContent) and is_json(pieces):
-            change = {"input": compact(pieces.encode())}
+            raw = edited(part.raw, input=Raw(compact(pieces.encode())))
         else:
             return part
-        raw = Raw(JsonBody.parse(bytes(part.raw)).edit(change))
         return parse_block(raw, "content_block", self._origin)
 
     def _message_delta(self, event: Event) -> list[StreamChunk]:
