@@ -203,15 +203,11 @@ class _Wanted:
         self.ext: dict[str, Raw] = {}
 
     def word(self, word: str | None) -> bool:
-        """An effort by name; False for a vendor's own word."""
-        if word is None:
-            return True
-        effort = _EFFORTS.get(word)
-        if effort is None:
-            self.enabled = True
-            return False
-        self.effort = effort
-        return True
+        """An effort by name; False for a vendor's own word, which says nothing to others."""
+        effort = _EFFORTS.get(word or "")
+        if effort is not None:
+            self.effort = effort
+        return word is None or effort is not None
 
 
 _REASONING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "extra_body")

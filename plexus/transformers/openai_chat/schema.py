@@ -1,5 +1,7 @@
 """JSON Schemas on their way to OpenAI (openai-chat.md §3)."""
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import Raw
 
@@ -38,6 +40,13 @@ def is_strict(schema: Raw) -> bool:
     return isinstance(value, dict) and "anyOf" not in value and _is_strict(value)
 
 
+def _all_required(schema: dict[str, object], names: Collection[str]) -> bool:
+    required = schema.get("required") or []
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        return False
+    return set(required) == set(names)
+
+
 def _is_strict(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_is_strict, value))
@@ -50,8 +59,7 @@ def _is_strict(value: object) -> bool:
     properties = value.get("properties")
     if value.get("type") == "object" or isinstance(properties, dict):
         names = properties.keys() if isinstance(properties, dict) else set()
-        required = value.get("required") or []
-        if value.get("additionalProperties") is not False or set(required) != set(names):
+        if value.get("additionalProperties") is not False or not _all_required(value, names):
             return False
     # Members of ``properties`` and ``$defs`` are names, not keywords.
     inner = [

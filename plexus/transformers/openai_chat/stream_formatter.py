@@ -47,6 +47,7 @@ from plexus.unified.content import (
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import UnifiedUsage
 
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 DONE = Frame("", b"[DONE]")
 _NOTHING = Raw(b"{}")
@@ -55,10 +56,11 @@ _NOTHING = Raw(b"{}")
 class _Choice:
     """What was written of one choice."""
 
-    __slots__ = ("calls", "details", "logprobs", "refused", "said_role", "text_length")
+    __slots__ = ("annotations", "calls", "details", "images", "logprobs", "refused", "text_length")
 
     def __init__(self) -> None:
-        self.said_role = False
+        self.annotations = 0
+        self.images = 0
         self.calls = 0
         self.details = 0
         self.refused = False
@@ -210,7 +212,9 @@ class ChatStreamFormatter:
                 whole = format_audio(part) if part.source is not None else {"id": audio_id or ""}
                 self._write(number, _encode({"audio": whole}))
             case ImageContent(source=source):
-                self._write(number, _encode({"images": [format_image(source, None)]}))
+                image = {**format_image(source, None), "index": choice.images}
+                choice.images += 1
+                self._write(number, _encode({"images": [image]}))
             case _:
                 pass
 
@@ -245,9 +249,7 @@ class ChatStreamFormatter:
                     format_annotation(citation, state.offset, len(part.text))
                     for citation in part.citations
                 ]
-                known = [wire for wire in wires if wire is not None]
-                if known:
-                    self._write(number, _encode({"annotations": known}))
+                self._annotate(number, [wire for wire in wires if wire is not None])
             case ToolCallContent(kind="custom"):
                 self._custom(number, part)
             case AudioContent(expires_at=expires) if expires is not None:
@@ -255,6 +257,17 @@ class ChatStreamFormatter:
                     self._write(number, b'{"audio":{"expires_at":%d}}' % expires)
             case _:
                 pass
+
+    def _annotate(self, number: int, wires: list[Any]) -> None:
+        """OpenAI's SDK wants an ``index`` in every list of a delta (traps.md T66)."""
+        choice = self._choices[number]
+        numbered = []
+        for wire in wires:
+            fields = _members(wire) if isinstance(wire, Raw) else wire
+            numbered.append({**fields, "index": choice.annotations})
+            choice.annotations += 1
+        if numbered:
+            self._write(number, _encode({"annotations": numbered}))
 
     def _say(self, state: _Part, text: str) -> None:
         self._choices[state.number].text_length += len(text)

@@ -69,12 +69,16 @@ def unify(seen: Usage, ext: Ext) -> UnifiedUsage | None:
         completion += reasoning
     if cached is not None and cached > prompt:
         prompt += cached
+    written = _int(before.cache_write_tokens)
+    if written is not None and cached is not None:
+        # Read and written are disjoint parts of the prompt; OpenRouter counts some twice.
+        written = min(written, prompt - cached)
     return UnifiedUsage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=max(total, prompt + completion),
         cache_read_tokens=cached,
-        cache_write_tokens=_int(before.cache_write_tokens),
+        cache_write_tokens=written,
         reasoning_tokens=reasoning,
         input_audio=_int(before.audio_tokens),
         input_image=_int(before.image_tokens),
