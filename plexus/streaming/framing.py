@@ -12,12 +12,17 @@ class Frame(Struct, frozen=True):
     """One event of a stream.
 
     ``event`` is its name ("" when the framing has none), ``data`` its payload (empty for comments
-    and blank events), ``raw`` the exact bytes it came in, for byte-exact relaying.
+    and blank events) in valid UTF-8, ``raw`` the exact bytes it came in, for byte-exact relaying.
     """
 
     event: str
     data: bytes
     raw: bytes = b""
+
+
+def readable(data: bytes) -> bytes:
+    """``data`` with invalid UTF-8 replaced, as every SDK reads what a provider sent."""
+    return data if data.isascii() else data.decode("utf-8", "replace").encode()
 
 
 class FramingError(ValueError):

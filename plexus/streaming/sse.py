@@ -2,7 +2,7 @@
 
 import re
 
-from plexus.streaming.framing import EVENT_LIMIT, Frame, FramingError
+from plexus.streaming.framing import EVENT_LIMIT, Frame, FramingError, readable
 
 # Atomic groups: a lone CR must never be split out of a CRLF by backtracking.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -15,6 +15,7 @@ class SSEDecoder:
 
     Comment-only and data-less blocks come out as frames with empty ``data``, so that a relay keeps
     their bytes.  One space after the colon is stripped; several ``data`` lines are joined by LF.
+    Invalid UTF-8 is replaced in ``data`` (WHATWG HTML §9.2.6), never in ``raw``.
     """
 
     def __init__(self, limit: int = EVENT_LIMIT) -> None:
@@ -66,7 +67,7 @@ def _parse(block: bytes) -> Frame:
     # The usual form of chat streams, without the general loop: a third of its cost.
     plain = block.startswith(b"data: ") and block.endswith(b"\n\n") and b"\r" not in block
     if plain and block.count(b"\n") == 2:
-        return Frame("", block[6:-2], block)
+        return Frame("", readable(block[6:-2]), block)
     event = ""
     lines: list[bytes] = []
     for line in _LINE_END.split(block):
@@ -79,7 +80,7 @@ def _parse(block: bytes) -> Frame:
             lines.append(value)
         elif name == b"event":
             event = value.decode("utf-8", "replace")
-    return Frame(event, b"\n".join(lines), block)
+    return Frame(event, readable(b"\n".join(lines)), block)
 
 
 class SSEEncoder:

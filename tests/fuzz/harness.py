@@ -1,0 +1,132 @@
+"""What the fuzz tests share: counts, seeds, calls, and the note that makes a failure repeatable."""
+
+import json
+import os
+from collections.abc import Callable
+from random import Random, SystemRandom
+from time import process_time
+
+from plexus.streaming.document import JsonBody
+from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers.base import ClientCall, Dialect, WireRequest
+from plexus.transformers.capabilities import Capabilities, TargetModel
+from plexus.unified.errors import PlexusError
+from plexus.unified.request import Source
+
+LONG = bool(os.environ.get("PLEXUS_LONG"))
+DIALECTS: dict[str, Dialect] = {
+    "openai-chat": openai_chat,
+    "anthropic-messages": anthropic_messages,
+}
+PAIRS = [(client, upstream) for client in DIALECTS for upstream in DIALECTS]
+
+_SECONDS_A_CASE = 2.0
+
+TARGETS = (
+    TargetModel(provider="p", model="m", family="openai"),
+    TargetModel(provider="p", model="m", family="anthropic"),
+    TargetModel(
+        provider="p",
+        model="m",
+        family="deepseek",
+        capabilities=Capabilities(
+            max_output_tokens=1000,
+            sampling="none",
+            thinking="budget",
+            efforts=("low", "high"),
+            prefill=False,
+            mid_system=False,
+            system_role="developer",
+            json_schema=False,
+            strict_tools=False,
+            forced_tool_choice=False,
+            stop_max=1,
+            max_tokens_field="max_tokens",
+        ),
+    ),
+    TargetModel(
+        provider="p",
+        model="m",
+        family="anthropic",
+        capabilities=Capabilities(
+            thinking="adaptive",
+            thinking_off="refused",
+            temperature_max=1.0,
+            images=False,
+            documents=False,
+            tools=False,
+            cache_breakpoints=False,
+            reasoning_field="reasoning",
+        ),
+    ),
+)
+"""Unknown capabilities, and two models that can do little."""
+
+MINIMAL = {
+    "openai-chat": b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,'
+    b'"stream_options":{"include_usage":true}}',
+    "anthropic-messages": b'{"model":"m","max_tokens":10,"stream":true,'
+    b'"messages":[{"role":"user","content":"hi"}]}',
+}
+
+
+def seed() -> int:
+    """PLEXUS_SEED, else a new one in the long form and always the same in the short form."""
+    given = os.environ.get("PLEXUS_SEED")
+    if given is not None:
+        return int(given)
+    return SystemRandom().randrange(2**32) if LONG else 20261124
+
+
+def run(
+    what: str, count: int, make: Callable[[Random], Callable[[], bytes]], check: Callable[..., str]
+) -> dict[str, int]:
+    """Check ``count`` inputs of ``make(random)``; returns how often each outcome came.
+
+    ``check(raw, random)`` names the outcome or raises; the exception then tells seed and input.
+    """
+    start = seed()
+    print(f"{what}: {count:,} cases, PLEXUS_SEED={start}")
+    random = Random(start)
+    produce = make(random)
+    outcomes: dict[str, int] = {}
+    for number in range(count):
+        raw = produce()
+        began = process_time()
+        try:
+            outcome = check(raw, random)
+        except Exception as problem:
+            problem.add_note(f"{what}: PLEXUS_SEED={start}, case {number}, input {raw!r}")
+            raise
+        spent = process_time() - began
+        assert spent < _SECONDS_A_CASE, f"{spent:.1f} s of CPU for {raw[:2000]!r}"
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    print(f"{what}: {outcomes}")
+    return outcomes
+
+
+def client_call(dialect: str, body: JsonBody) -> ClientCall:
+    stream = bytes(body.fields.get("stream", b"")) == b"true"
+    source = Source(dialect=dialect, received=1760000000, request_id="req_1")
+    return ClientCall(model="m", stream=stream, body=body, source=source)
+
+
+def must_be_ours(problem: PlexusError) -> None:
+    """A refusal of a request is a 4xx with words."""
+    assert 400 <= problem.error.http_status < 500, problem.error
+    assert problem.error.message
+
+
+def must_be_json(raw: bytes) -> None:
+    """Valid UTF-8 and JSON as the grammar has it, without NaN and Infinity."""
+    json.loads(raw.decode(), parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def wire_request(upstream: Dialect, target: TargetModel) -> WireRequest:
+    """What a minimal request became: the context an answer is read in."""
+    call = client_call(upstream.NAME, JsonBody.parse(MINIMAL[upstream.NAME]))
+    return upstream.format_request(upstream.parse_request(call), target)

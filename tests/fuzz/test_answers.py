@@ -1,0 +1,144 @@
+"""Mutated provider answers and streams: a failure is a PlexusError or a StreamError, never else."""
+
+from functools import partial
+from random import Random
+
+import msgspec
+import pytest
+
+from plexus.streaming.document import JsonBody
+from plexus.streaming.framing import FramingError, readable
+from plexus.transformers.base import Dialect
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.translation import Passthrough, StreamTranslation, Translate, unreadable
+from plexus.unified.chunks import StreamChunk, StreamError, check_grammar
+from plexus.unified.errors import PlexusError
+from plexus.unified.fold import fold, unfold
+from tests.fuzz.harness import (
+    DIALECTS,
+    LONG,
+    MINIMAL,
+    PAIRS,
+    TARGETS,
+    client_call,
+    must_be_json,
+    run,
+    wire_request,
+)
+from tests.fuzz.mutate import Mutator, StreamMutator, pieces
+from tests.fuzz.seeds import answers, streams
+
+COUNT = 1_000_000 if LONG else 5_000
+"""Answers and streams together, over all pairs of client and provider dialect."""
+
+
+def check_answer(client: Dialect, upstream: Dialect, raw: bytes, random: Random) -> str:
+    target = random.choice(TARGETS)
+    call = client_call(client.NAME, JsonBody.parse(MINIMAL[client.NAME]))
+    prepared = Translate(client, upstream, target).prepare(call)
+    error = prepared.failure(random.choice((400, 401, 429, 500, 529)), {}, raw).error
+    assert error.message
+    must_be_json(client.format_error(error, "req_1")[1])
+    must_be_json(client.format_stream_error(error, "req_1").data)
+    if client is upstream:
+        _pass_answer(client, target, raw)
+    try:
+        answer = prepared.answer(raw, "application/json")
+    except PlexusError as problem:
+        assert problem.error.http_status >= 400
+        return "refused"
+    _check_frames(client, answer.body)
+    request = client.parse_request(call)
+    response = upstream.parse_response(readable(raw), prepared.wire)
+    must_be_json(client.format_response(response, request)[0])
+    chunks = list(unfold(response))
+    check_grammar(chunks)
+    assert fold(chunks) == response
+    return "accepted"
+
+
+def _pass_answer(dialect: Dialect, target: TargetModel, raw: bytes) -> None:
+    call = client_call(dialect.NAME, JsonBody.parse(MINIMAL[dialect.NAME]))
+    try:
+        answer = Passthrough(dialect, target).prepare(call).answer(raw, "application/json")
+    except PlexusError as problem:
+        assert problem.error.http_status >= 400
+    else:
+        assert answer.body == raw
+
+
+def check_stream(client: Dialect, upstream: Dialect, raw: bytes, random: Random) -> str:
+    target = random.choice(TARGETS)
+    check_grammar(_parsed(upstream, raw, random))
+    call = client_call(client.NAME, JsonBody.parse(MINIMAL[client.NAME]))
+    translation = Passthrough(client, target) if client is upstream else None
+    if translation is not None:
+        _relayed(translation.prepare(call).stream(), raw, random)
+    stream = Translate(client, upstream, target).prepare(call).stream()
+    out = _relayed(stream, raw, random)
+    _check_frames(client, out)
+    assert stream.failure is not None or stream.finished
+    return "failed" if stream.failure is not None else "finished"
+
+
+def _parsed(upstream: Dialect, raw: bytes, random: Random) -> list[StreamChunk]:
+    """The parser's chunks, a failure as the StreamError that the relay makes of it."""
+    wire = wire_request(upstream, TARGETS[0])
+    decoder, parser = upstream.decoder(), upstream.stream_parser(wire)
+    chunks: list[StreamChunk] = []
+    try:
+        for frame in [f for data in pieces(raw, random) for f in decoder.feed(data)]:
+            chunks += parser.feed(frame)
+            if chunks and isinstance(chunks[-1], StreamError):
+                return chunks
+        for frame in decoder.close():
+            chunks += parser.feed(frame)
+        chunks += parser.close()
+    except (FramingError, msgspec.MsgspecError) as problem:
+        chunks.append(StreamError(unreadable(wire.target, problem)))
+    except PlexusError as problem:
+        chunks.append(StreamError(problem.error))
+    return chunks
+
+
+def _relayed(stream: StreamTranslation, raw: bytes, random: Random) -> bytes:
+    """What the client gets; nothing more is fed after a failure, as the relay does."""
+    out = b""
+    for data in pieces(raw, random):
+        out += stream.feed(data)
+        if stream.failure is not None:
+            return out
+    return out + stream.close()
+
+
+def _check_frames(client: Dialect, out: bytes) -> None:
+    decoder = client.decoder()
+    for frame in decoder.feed(out) + decoder.close():
+        if frame.data and frame.data != b"[DONE]":
+            must_be_json(frame.data)
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_mutated_answers(client: str, upstream: str) -> None:
+    seeds = answers(upstream)
+    count = COUNT // 2 // len(PAIRS)
+    outcomes = run(
+        f"{upstream} answers to {client}",
+        count,
+        lambda random: Mutator(seeds, random).document,
+        partial(check_answer, DIALECTS[client], DIALECTS[upstream]),
+    )
+    assert min(outcomes.get("refused", 0), outcomes.get("accepted", 0)) > count / 100, outcomes
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_mutated_streams(client: str, upstream: str) -> None:
+    seeds = streams(upstream)
+    count = COUNT // 2 // len(PAIRS)
+    outcomes = run(
+        f"{upstream} streams to {client}",
+        count,
+        lambda random: StreamMutator(seeds, random).stream,
+        partial(check_stream, DIALECTS[client], DIALECTS[upstream]),
+    )
+    assert min(outcomes.get("failed", 0), outcomes.get("finished", 0)) > count / 100, outcomes
