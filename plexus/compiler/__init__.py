@@ -59,9 +59,18 @@ def _examined(file: str, document: Document | None, found: list[Diagnostic]) -> 
 def _reported(
     document: Document, syntax: list[Diagnostic], rest: list[Diagnostic]
 ) -> tuple[Diagnostic, ...]:
-    """All of them, without secrets, and without doubts about what was no JSON to begin with."""
+    """All of them, without secrets.
+
+    What was no JSON to begin with, or is a secret, is not also reported for its form.
+    """
     bad = {(item.line, item.column) for item in syntax}
-    meant = [item for item in rest if (item.line, item.column) not in bad]
+    secret = {(item.line, item.column) for item in rest if item.code == "P208"}
+    meant = [
+        item
+        for item in rest
+        if (item.line, item.column) not in bad
+        and (item.code == "P208" or (item.line, item.column) not in secret)
+    ]
     return in_order(
         replace(item, message=document.scrub(item.message), hint=document.scrub(item.hint))
         for item in (*syntax, *meant)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
 
 from plexus.compiler.diagnostics import printable
-from plexus.compiler.literal import Expr, py
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
 
@@ -32,8 +33,8 @@ def report(plan: Plan) -> str:
     passed = sum(count for route, count in routes.items() if route.passthrough)
     total = sum(routes.values())
     lines = [
-        f"{len(plan.aliases)} aliases, {len(plan.targets)} targets;"
-        f" {passed} of {total} routes are passed through"
+        f"{_many(len(plan.aliases), 'alias')}, {_many(len(plan.targets), 'target')};"
+        f" {passed} of {_many(total, 'route')} passed through"
     ]
     for client, upstream in _translations(targets):
         count = sum(
@@ -41,9 +42,14 @@ def report(plan: Plan) -> str:
             for r, n in routes.items()
             if (r.client, r.upstream, r.passthrough) == (client, upstream, False)
         )
-        lines.append(f"{client} → {upstream}: translated for {count} targets")
+        lines.append(f"{client} → {upstream}: translated for {_many(count, 'target')}")
         lines += _summary(rows(client, upstream))
     return "\n".join(lines) + "\n"
+
+
+def _many(count: int, what: str) -> str:
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"
 
 
 def _title(alias: PlannedAlias) -> str:
@@ -73,8 +79,9 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
         yield f"    {route.client:<20} {_how(route)}"
 
 
-def _options(arguments: dict[str, Expr]) -> str:
-    return "".join(f" {name}={' '.join(py(value).split())}" for name, value in arguments.items())
+def _options(arguments: Mapping[str, object]) -> str:
+    shown = ((name, msgspec.json.encode(value).decode()) for name, value in arguments.items())
+    return "".join(f" {name}={printable(value)}" for name, value in shown)
 
 
 def _how(route: Route) -> str:

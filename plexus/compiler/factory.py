@@ -64,8 +64,10 @@ class TransformerFactory:
         wrong = [
             problem
             for error in validator.iter_errors(use.options)
-            for problem in problems(error, f"the options of {use.name}")
+            for problem in problems(error, f"step {use.name}")
         ]
+        meant = {problem.rename for problem in wrong}
+        wrong = [p for p in wrong if p.code != "P204" or p.path[-1] not in meant]
         if wrong:
             at = (*use.path, 1) if use.options else use.path
             raise OptionError([_at(problem, at) for problem in wrong])

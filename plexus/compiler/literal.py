@@ -67,9 +67,9 @@ def py(value: Expr, lead: int = 0, indent: int = 0) -> str:
             inner = _set(value, indent + _STEP)
             return f"frozenset(\n{' ' * (indent + _STEP)}{inner}\n{' ' * indent})"
         case Mapping():
-            return _lines(
-                "{", [_member(k, v, indent + _STEP) for k, v in value.items()], "}", indent
-            )
+            # In the order of the config two spellings of one meaning would differ.
+            members = [_member(k, v, indent + _STEP) for k, v in sorted(value.items())]
+            return _lines("{", members, "}", indent)
         case _:
             return line or _no_literal(value)
 

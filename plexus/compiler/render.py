@@ -250,13 +250,13 @@ def _weighted(
     planned: PlannedAlias, target: PlannedTarget, weight: float, imports: Imports
 ) -> Call:
     """A target of an alias, with the alias's own limits over the target's."""
-    found: Expr = Name(f"{imports.add('..targets', target.module)}.TARGET")
+    module = imports.add("..targets", target.module)
+    found: Expr = Name(f"{module}.TARGET")
     own = planned.alias.timeouts
     merged = own.over(target.timeouts)
     if merged != target.timeouts:
-        imports.add("msgspec.structs", "replace")
         limits = _timeouts(merged, imports) or Call(imports.add(_TARGET, "Timeouts"))
-        found = Call("replace", (found,), (("timeouts", limits),))
+        found = Call(f"{module}.TARGET.with_timeouts", (limits,))
     return Call("Weighted", (found, weight))
 
 

@@ -118,6 +118,8 @@ class _Resolver:
 
     def provider(self, provider: Provider) -> None:
         at: Path = ("providers", provider.name)
+        if not isinstance(self._written(at), dict):
+            return
         self.dialect_and_url(provider, at)
         self.secret(provider.api_key, (*at, "api_key"))
         self.headers(provider, at)
@@ -374,7 +376,8 @@ class _Resolver:
         for index, name in enumerate(key.aliases or ()):
             if known and name is not None and name not in known and not self._direct(name):
                 message = f"key {quote(key.name)} names alias {quote(name)}"
-                self.error((*at, "aliases", index), "P312", message, suggest(name, known))
+                hint = suggest(name, known) or f"there are {', '.join(known)}"
+                self.error((*at, "aliases", index), "P312", message, hint)
         if key.expires is not None:
             self.expiry(key.name, key.expires, (*at, "expires"))
 

@@ -203,7 +203,7 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
         if not hint and near is not None:
             hint = f"did you mean {quote(near)}?"
         elif not hint:
-            hint = f"known keys: {', '.join(known)}" if known else "there are none"
+            hint = f"known keys: {', '.join(known)}" if known else "it has none"
         rename = near if near is not None and near not in error.value else ""
         message = f"unknown key {quote(key)} in {error.where}"
         yield Problem((*path, key), "P201", message, hint, on_key=True, rename=rename)

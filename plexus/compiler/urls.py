@@ -118,9 +118,7 @@ def _split(text: str) -> tuple[str, str, str]:
         raise UrlError("P401", "has a blank, a control or a non-ASCII character", hint)
     match = _SPLIT.fullmatch(text)
     if match is None or match[2] is None or match[1].lower() not in ("http", "https"):
-        known = match is not None and match[2] is not None
-        hint = "" if known else 'a URL begins with "https://"'
-        raise UrlError("P401", "is no http or https URL", hint)
+        raise UrlError("P401", "is no http or https URL", 'it begins with "https://"')
     scheme, _, authority, path, query, fragment = match.groups()
     if "\\" in text:
         raise UrlError("P401", "has a backslash")

@@ -1,6 +1,7 @@
 """Providers, targets and how they are chosen between: the data that generated code is made of."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from plexus.transformers.base import ClientCall
 from plexus.transformers.translation import Translation
@@ -77,6 +78,10 @@ class Target(Struct, frozen=True, kw_only=True):
             if condition is None or condition.facts <= request_facts(call):
                 return candidate.translation
         return None
+
+    def with_timeouts(self, timeouts: Timeouts) -> "Target":
+        """The same target under the limits of an alias."""
+        return replace(self, timeouts=timeouts)
 
 
 class Weighted(Struct, frozen=True):

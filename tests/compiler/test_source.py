@@ -85,7 +85,8 @@ def walk(data: Json, path: tuple[str | int, ...]) -> Any:
         ("{'a': 1}", 'p.json:1:2: error P101: expected a key in quotes, found "\'"'),
         (
             "{\"a\": 'b'}",
-            'p.json:1:7: error P101: expected a value, found "\'"; text stands in double quotes ("…")',
+            'p.json:1:7: error P101: expected a value, found "\'";'
+            ' text stands in double quotes ("…")',
         ),
         ('{"a": yes}', 'p.json:1:7: error P101: "yes" is not in quotes; write "yes"'),
         ('{"a": None}', "p.json:1:7: error P101: None is not JSON; write null"),
