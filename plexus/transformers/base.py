@@ -64,7 +64,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     """What a cheap look at a provider's answer or frame shows, for pass-through.
 
     ``content``: it commits the stream (design decision 10).  ``terminal``: the message is complete.
-    ``usage_only``: a chat usage chunk, which a client that did not ask must not see.
+    ``usage_only``: a chat usage chunk, which a client that did not ask must not see.  ``unsaid``:
+    the frame shows an ``error`` in a form that the dialect's clients would not notice.
     """
 
     content: bool = False
@@ -73,6 +74,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     usage: UnifiedUsage | None = None
     finish: FinishReason | None = None
     error: UnifiedError | None = None
+    unsaid: bool = False
 
 
 class StreamParser(Protocol):

@@ -383,6 +383,9 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
+            if seen.error is not None and seen.unsaid:
+                out.append(self.fail(seen.error))
+                break
             if seen.error is not None:
                 self.failure = seen.error
             if seen.usage_only and self._wire.hide_usage:

@@ -129,7 +129,8 @@ class AnthropicStreamObserver:
             case "message_stop":
                 return self._message_stop()
             case kind if kind == "error" or given(event.error):
-                return Observation(error=parse_stream_error(data))
+                # The official SDKs drop events without a name (streaming.md §1).
+                return Observation(error=parse_stream_error(data), unsaid=True)
             case _:
                 return _NOTHING
 
@@ -137,7 +138,8 @@ class AnthropicStreamObserver:
         """A vendor's ``[DONE]``, or an event that says what this dialect does not."""
         if data.strip() == b"[DONE]":
             return _NOTHING
-        return Observation(error=upstream_error("the provider sent an event that is no JSON"))
+        error = upstream_error("the provider sent an event that is no JSON")
+        return Observation(error=error, unsaid=True)
 
     def _block(self, block: _Block | None) -> Observation:
         if block is None:
@@ -167,7 +169,7 @@ class AnthropicStreamObserver:
         if self._reason is not None:
             return Observation(terminal=True)
         error: UnifiedError = upstream_error("the provider ended the message without saying why")
-        return Observation(error=error)
+        return Observation(error=error, unsaid=True)
 
 
 def rename_model(frame: Frame, model: str) -> Frame:

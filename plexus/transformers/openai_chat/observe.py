@@ -114,6 +114,8 @@ class ChatObserver:
             usage=None if usage is None else unify(usage, {}),
             finish=finish,
             error=error,
+            # Only an error at the top of a chunk is noticed by the official SDKs.
+            unsaid=error is not None,
         )
 
     def _look_around(self, chunk: _Chunk, data: bytes) -> Observation:
