@@ -294,10 +294,8 @@ def _message(error: UnifiedError) -> str:
 
 
 def _body(error: UnifiedError, message: str, request_id: str) -> bytes:
-    return msgspec.json.encode(
-        {
-            "type": "error",
-            "error": {"type": TYPES[error.kind], "message": message},
-            "request_id": request_id,
-        }
-    )
+    inner: dict[str, Any] = {"type": TYPES[error.kind], "message": message}
+    if error.kind == "unsupported" and error.param == "thread":
+        # The official tool runners start a stored thread unasked, and go on without when told so.
+        inner["details"] = {"error_code": "thread_unsupported_request", "unsupported": []}
+    return msgspec.json.encode({"type": "error", "error": inner, "request_id": request_id})

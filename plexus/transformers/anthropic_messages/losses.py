@@ -429,6 +429,7 @@ REQUEST_FIELDS = frozenset(
         "reasoning.off",
         "region",
         "response_format.schema",
+        "server_state",
         "service_tier",
         "speed",
         "stop",

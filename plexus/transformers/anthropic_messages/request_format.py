@@ -135,7 +135,7 @@ class _Formatter:
             log.note("n")
         if request.audio is not None or any(kind != "text" for kind in request.modalities):
             log.note("modalities")
-        for name in request.server_state:
+        for name in request.server_state.keys() - request.extra.get(NAME, {}).keys():
             log.note("server_state", name)
         for field, neutral in _LOST:
             value = getattr(request, field)

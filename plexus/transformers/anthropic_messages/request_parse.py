@@ -64,6 +64,8 @@ def _parse(call: ClientCall) -> UnifiedChatRequest:
     user = metadata.take("user_id", STRING) if metadata is not None else None
     response_format = _format(config, body)
     stop = body.take("stop_sequences", STRINGS)
+    # It stays in ``extra``, for a target of this dialect.
+    thread = body.fields.get("thread")
     return UnifiedChatRequest(
         model=call.model,
         messages=tuple(_messages(body)),
@@ -87,6 +89,7 @@ def _parse(call: ClientCall) -> UnifiedChatRequest:
         context_management=body.raw("context_management"),
         mcp_servers=body.raw("mcp_servers"),
         container=body.raw("container"),
+        server_state={} if thread is None or bytes(thread) == b"null" else {"thread": thread},
         extra=_extra(body, keep, config=config, metadata=metadata),
     )
 

@@ -39,7 +39,6 @@ _ELSEWHERE = (
     "mcp_servers",
     "region",
     "safety_settings",
-    "server_state",
     "truncation",
 )
 """Fields of other dialects that chat has no member for."""
@@ -259,6 +258,8 @@ def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
     for name in _ELSEWHERE:
         if getattr(request, name):
             log.note(name)
+    for name in request.server_state:
+        log.note("server_state", name)
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
