@@ -108,9 +108,19 @@ def read(folder: Path) -> Manifest:
 def verify(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest and the content of every file, each read once and held against its SHA-256.
 
-    Raises ManifestError for the first file that is changed, missing, foreign or no plain file.
+    Raises ManifestError for the first file that is changed, missing, foreign or no plain file.  A
+    build that exchanges the folder meanwhile is no error: then it is read again.
     """
-    found = read(folder)
+    while True:
+        found = read(folder)
+        try:
+            return found, _sources(folder, found)
+        except ManifestError:
+            if read(folder) == found:
+                raise
+
+
+def _sources(folder: Path, found: Manifest) -> dict[str, bytes]:
     sources: dict[str, bytes] = {}
     for name, wanted in found.files.items():
         path = folder / name
@@ -124,19 +134,26 @@ def verify(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
             raise ManifestError("edited", path, "was edited since it was built")
     for path in foreign(folder, found):
         raise ManifestError("foreign", path, "was not written by a build")
-    return found, sources
+    return sources
 
 
 def foreign(folder: Path, manifest: Manifest) -> Iterator[Path]:
     """Everything in ``folder`` that the manifest does not name; links are never followed."""
     known = {NAME, *manifest.files}
     folders = {name.rpartition("/")[0] for name in manifest.files} - {""}
-    for path in sorted(folder.iterdir()):
+    for path in _entries(folder):
         if path.name in folders and path.is_dir() and not path.is_symlink():
-            inner = (entry for entry in sorted(path.iterdir()))
+            inner = _entries(path)
             yield from (entry for entry in inner if f"{path.name}/{entry.name}" not in known)
         elif path.name not in known:
             yield path
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise ManifestError("unreadable", folder, f"cannot be read: {error.strerror}") from None
 
 
 def _content(path: Path) -> bytes:
