@@ -26,6 +26,10 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     model: str
     timeouts: Timeouts
 
+    def __repr__(self) -> str:
+        # Headers carry credentials, the body a prompt, and a URL may carry either.
+        return f"UpstreamRequest({self.method!r}, dialect={self.dialect!r}, model={self.model!r})"
+
 
 class UpstreamFailed(Exception):
     """No answer, or an answer cut short: connect, TLS, read, protocol.

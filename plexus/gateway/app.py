@@ -1,0 +1,90 @@
+"""The Falcon application and the layer around it: every route, and errors in every dialect."""
+
+from collections.abc import Mapping
+from traceback import extract_tb
+from typing import Any
+
+import falcon
+from falcon.asgi import App, Request, Response
+
+from plexus.gateway.channel import KEY, Channel, ClientGone
+from plexus.gateway.connection import Connection
+from plexus.gateway.entry import CALLS, PinnedEndpoint, SharedEndpoint
+from plexus.gateway.errors import no_route, refuse
+from plexus.gateway.models import ModelByName, ModelEndpoint
+from plexus.gateway.services import Services
+from plexus.gateway.status import Health, Live, Ready
+from plexus.unified.errors import PlexusError, UnifiedError
+
+Params = Mapping[str, Any]
+
+
+def create_app(services: Services) -> Connection:
+    """The ASGI application.  Few routes, however many aliases there are (design decision 12)."""
+    app: App[Request, Response] = App()
+    table, models = services.generation.table, ModelEndpoint(services)
+    for path, dialect in CALLS.items():
+        app.add_route(path, SharedEndpoint(services, dialect))
+    # For clients that were given a base URL without /v1.
+    app.add_route("/chat/completions", SharedEndpoint(services, "openai-chat"))
+    app.add_route("/v1/models", models)
+    app.add_route("/v1/models/{name:path}", ModelByName(services))
+    app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))
+    app.add_route("/targets/{pinned:path}", PinnedEndpoint(services, table.targets, models))
+    app.add_route("/health", Health(services))
+    app.add_route("/livez", Live())
+    app.add_route("/readyz", Ready(services))
+    app.add_route("/api/hello", Live())
+    app.add_route("/", Live())
+    _handle_errors(app, services)
+    return Connection(app, services)
+
+
+def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
+    """Falcon's own error bodies speak no dialect; none of them gets out."""
+
+    async def plexus_error(
+        req: Request, resp: Response, problem: PlexusError, params: Params
+    ) -> None:
+        await refuse(req.scope[KEY], problem.error)
+
+    async def http_error(
+        req: Request, resp: Response, problem: falcon.HTTPError, params: Params
+    ) -> None:
+        channel: Channel = req.scope[KEY]
+        if problem.status_code == 404:
+            await refuse(channel, no_route(req.method, req.path))
+        elif problem.status_code == 405:
+            allow = dict(problem.headers or {}).get("Allow", "")
+            error = UnifiedError(
+                kind="invalid_request",
+                message=f"{req.method} is not allowed here; use {allow}",
+                status=405,
+                should_retry=False,
+            )
+            await refuse(channel, error, [(b"allow", allow.encode("ascii"))])
+        else:
+            error = UnifiedError(
+                kind="invalid_request", message=str(problem.title), status=problem.status_code
+            )
+            await refuse(channel, error)
+
+    async def gone(req: Request, resp: Response, problem: ClientGone, params: Params) -> None:
+        raise problem
+
+    async def bug(req: Request, resp: Response, problem: Exception, params: Params) -> None:
+        # The message may quote a prompt or a secret: the place is enough to find the fault.
+        trace = [f"{f.filename}:{f.lineno} {f.name}" for f in extract_tb(problem.__traceback__)]
+        channel: Channel = req.scope[KEY]
+        services.log.error(
+            "internal error", id=channel.record.id, type=type(problem).__name__, trace=trace[-12:]
+        )
+        error = UnifiedError(
+            kind="server", message="an internal error of Plexus; its log has the details"
+        )
+        await refuse(channel, error)
+
+    app.add_error_handler(Exception, bug)
+    app.add_error_handler(falcon.HTTPError, http_error)
+    app.add_error_handler(PlexusError, plexus_error)
+    app.add_error_handler(ClientGone, gone)

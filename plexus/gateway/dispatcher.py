@@ -1,0 +1,248 @@
+"""One exchange (a client call) made of attempts (upstream tries): aesthetics.md §3.4, §3.5."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from plexus.gateway.attempt import (
+    AttemptFailed,
+    check_answer,
+    looks_like,
+    read_whole,
+    upstream_error,
+    web_page,
+)
+from plexus.gateway.channel import Channel
+from plexus.gateway.downstream import Downstream
+from plexus.gateway.errors import error_headers, refuse
+from plexus.gateway.headers import attempt_headers, upstream_headers, warnings_header
+from plexus.gateway.outcome import Outcome, conclude, words
+from plexus.gateway.relay import Relay
+from plexus.gateway.reply import RawHeaders
+from plexus.gateway.services import Services
+from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
+from plexus.gateway.watch import Expired
+from plexus.routing.failover import Verdict, repeatable
+from plexus.routing.target import Target, Timeouts
+from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.losses import LossWarning
+from plexus.transformers.translation import Prepared, Translation
+from plexus.unified.errors import PlexusError, UnifiedError
+
+_LATE = UpstreamFailed("send", "no answer in time", timeout=True)
+
+
+class Asking(Struct, frozen=True, kw_only=True):
+    """Who is asked, in which order, and what may be shown of it.
+
+    ``timeouts`` are the alias's own, None for those of each target.
+    """
+
+    targets: Sequence[Target]
+    timeouts: Timeouts | None
+    reveal: bool
+
+
+class Exchange:
+    """Tries the targets until one answers; writes to a Channel, never to Falcon's objects.
+
+    Every attempt starts from the client's untouched call.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        dialect: Dialect,
+        call: ClientCall,
+        asking: Asking,
+        channel: Channel,
+    ) -> None:
+        self._services = services
+        self._limits = services.limits
+        self._dialect = dialect
+        self._call = call
+        self._asking = asking
+        self._channel = channel
+        self._record = channel.record
+        self._watch = channel.watch
+        self._now = asyncio.get_running_loop().time
+        self._mark = 0.0
+        self._down = Downstream(channel, dialect) if call.stream else None
+
+    async def run(self) -> None:
+        failures: list[AttemptFailed] = []
+        for target in self._asking.targets:
+            try:
+                await self._attempt(target)
+                return
+            except AttemptFailed as failed:
+                failures.append(failed)
+                self._record.history.append((target.name, failed.summary))
+                if failed.verdict is Verdict.RETURN:
+                    break
+        await self._refuse(conclude(failures, self._asking.reveal))
+
+    async def _attempt(self, target: Target) -> None:
+        """Raises AttemptFailed."""
+        prepared, translation = self._prepare(target)
+        record = self._record
+        record.target, record.dialect = target.name, translation.upstream.NAME
+        record.attempts += 1
+        try:
+            await self._ask(target, translation, prepared)
+        except PlexusError as problem:
+            raise AttemptFailed(target, problem.error) from None
+        except UpstreamFailed as failed:
+            # Nothing came back, but the provider may have acted on what was sent.
+            again = failed.stage == "connect" or repeatable(self._call)
+            verdict = Verdict.NEXT if again else Verdict.RETURN
+            raise AttemptFailed(target, upstream_error(target, failed), verdict=verdict) from None
+        record.history.append((target.name, "ok"))
+
+    def _prepare(self, target: Target) -> tuple[Prepared, Translation]:
+        translation = target.translation(self._dialect.NAME, self._call)
+        if translation is None:
+            message = f"{target.name} does not serve {self._dialect.NAME} clients"
+            error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
+            raise AttemptFailed(target, error, called=False)
+        try:
+            return translation.prepare(self._call), translation
+        except PlexusError as problem:
+            raise AttemptFailed(target, problem.error, called=False) from None
+
+    async def _ask(self, target: Target, translation: Translation, prepared: Prepared) -> None:
+        """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
+        timeouts = self._asking.timeouts or target.timeouts
+        link = self._services.link(target.provider.name, translation.upstream.NAME)
+        request = await link.request(prepared.wire, timeouts)
+        self._mark = self._now()
+        until = self._mark + timeouts.first_content
+        answer: UpstreamAnswer | None = None
+        self._watch.deadline = until
+        try:
+            with self._watch:
+                answer = await link.upstream.open(request)
+                await check_answer(answer, prepared, target, self._limits)
+                body = aiter(answer)
+                first = await anext(body, b"")
+                shape = looks_like(first)
+                if shape == "page":
+                    raise web_page(target)
+                streams = self._down is not None and shape != "object"
+                if not streams:
+                    first = await self._whole(body, first, target, timeouts.idle, until)
+            self._waited()
+            if streams:
+                await self._relay(answer, body, first, prepared, target, timeouts, until)
+            else:
+                await self._answer(answer.headers, first, prepared, target, translation.upstream)
+        except Expired:
+            raise _LATE from None
+        finally:
+            self._waited()
+            if answer is not None:
+                await answer.aclose()
+
+    def _waited(self) -> None:
+        """Since the last mark, time went by on the provider's account."""
+        now = self._now()
+        self._record.waited += now - self._mark
+        self._mark = now
+
+    async def _whole(
+        self, body: AsyncIterator[bytes], first: bytes, target: Target, idle: float, until: float
+    ) -> bytes:
+        def read() -> None:
+            self._watch.deadline = min(self._now() + idle, until)
+
+        read()
+        return await read_whole(body, first, target, self._limits.answer, read)
+
+    async def _answer(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        prepared: Prepared,
+        target: Target,
+        upstream: Dialect,
+    ) -> None:
+        """A whole answer, to either kind of client."""
+        stream = looks_like(body) == "other"
+        kind = upstream.encoder().content_type if stream else "application/json"
+        answer = prepared.answer(body, kind)
+        self._record.usage, self._record.finish = answer.usage, answer.finish
+        own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
+        self._succeeded()
+        if self._down is not None and answer.content_type == self._down.content_type:
+            await self._down.begin(own)
+            await self._down.write(answer.body)
+            await self._down.end()
+        else:
+            own.append((b"content-type", answer.content_type.encode("ascii")))
+            await self._channel.send(200, own, answer.body)
+
+    async def _relay(
+        self,
+        answer: UpstreamAnswer,
+        body: AsyncIterator[bytes],
+        first: bytes,
+        prepared: Prepared,
+        target: Target,
+        timeouts: Timeouts,
+        until: float,
+    ) -> None:
+        assert self._down is not None
+        stream = prepared.stream()
+
+        def headers() -> RawHeaders:
+            self._waited()
+            return self._headers(target, answer.headers, prepared.wire.warnings)
+
+        relay = Relay(
+            body,
+            stream,
+            target,
+            self._down,
+            self._watch,
+            self._limits,
+            headers=headers,
+            words=lambda error: words(target, error, self._asking.reveal),
+        )
+        try:
+            await relay.run(first, timeouts, until)
+        finally:
+            self._record.usage, self._record.finish = stream.usage, stream.finish
+        if stream.failure is None:
+            self._succeeded()
+        else:
+            self._record.outcome = stream.failure.code or stream.failure.kind
+
+    def _succeeded(self) -> None:
+        self._record.outcome = "ok"
+
+    def _headers(
+        self, target: Target, answer: Mapping[str, str], warnings: tuple[LossWarning, ...]
+    ) -> RawHeaders:
+        """Headers of a success."""
+        return [
+            *attempt_headers(self._record, target, self._asking.reveal, self._now()),
+            *warnings_header(warnings),
+            *upstream_headers(answer, self._services.forward_rate_limits),
+        ]
+
+    async def _refuse(self, outcome: Outcome) -> None:
+        """No target answered."""
+        channel, last = self._channel, outcome.last
+        own = [
+            *attempt_headers(self._record, last.target, self._asking.reveal, self._now()),
+            *upstream_headers(last.headers, self._services.forward_rate_limits),
+        ]
+        if outcome.verbatim is None or channel.started:
+            await refuse(channel, outcome.error, own)
+            return
+        self._record.outcome = last.error.code or last.error.kind
+        headers = error_headers(outcome.error)
+        headers[0] = (b"content-type", outcome.verbatim.content_type.encode("latin-1", "replace"))
+        assert outcome.verbatim.verbatim is not None
+        await channel.send(outcome.verbatim.status, headers + own, outcome.verbatim.verbatim)

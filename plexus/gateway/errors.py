@@ -1,0 +1,123 @@
+"""Errors in the dialect of the route they happen on (errors.md §3; design decision 15)."""
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from plexus.gateway.reply import RawHeaders
+from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers.base import Dialect
+from plexus.unified.errors import ErrorKind, UnifiedError
+
+if TYPE_CHECKING:
+    from plexus.gateway.channel import Channel
+
+DIALECTS: dict[str, Dialect] = {
+    openai_chat.NAME: openai_chat,
+    anthropic_messages.NAME: anthropic_messages,
+}
+"""The dialects this version serves."""
+
+GEMINI = "gemini"
+
+_GEMINI_STATUS: dict[ErrorKind, str] = {
+    "authentication": "UNAUTHENTICATED",
+    "not_found": "NOT_FOUND",
+    "permission": "PERMISSION_DENIED",
+    "server": "INTERNAL",
+}
+
+_ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
+_GEMINI_VERBS = (
+    ":generateContent",
+    ":streamGenerateContent",
+    ":countTokens",
+    ":embedContent",
+    ":batchEmbedContents",
+    ":predict",
+)
+_WAIT_MAX = 60
+
+STOPPING = UnifiedError(
+    kind="overloaded", message="Plexus is shutting down; try again", retry_after=1.0
+)
+
+
+def dialect_of(path: str) -> str:
+    """The dialect in which a path's errors are written, guessed from its prefix.
+
+    Responses, embeddings and unknown paths share the chat dialect's error body.
+    """
+    for pinned in ("/aliases/", "/targets/"):
+        if path.startswith(pinned) and (at := path.find("/v1/")) > 0:
+            path = path[at:]
+    if path.startswith(_ANTHROPIC_PREFIXES):
+        return anthropic_messages.NAME
+    if path.startswith("/v1beta") or path.endswith(_GEMINI_VERBS):
+        return GEMINI
+    return openai_chat.NAME
+
+
+def format_error(dialect: str, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
+    """HTTP status and body of ``error`` in ``dialect``."""
+    if dialect == GEMINI:
+        status = error.http_status
+        word = _GEMINI_STATUS.get(error.kind, "INVALID_ARGUMENT")
+        body = {"code": status, "message": error.message, "status": word, "details": []}
+        return status, msgspec.json.encode({"error": body})
+    return DIALECTS[dialect].format_error(error, request_id)
+
+
+def error_headers(error: UnifiedError) -> RawHeaders:
+    """``retry-after`` in whole seconds (1 to 60: Anthropic's SDK sleeps as long as it is told) and
+    ``x-should-retry`` (errors.md §4, §5)."""
+    headers: RawHeaders = [(b"content-type", b"application/json")]
+    if error.retry_after is not None:
+        wait = min(max(ceil(min(error.retry_after, _WAIT_MAX)), 1), _WAIT_MAX)
+        headers.append((b"retry-after", b"%d" % wait))
+    if error.should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
+    return headers
+
+
+GUIDE = "Plexus serves POST /v1/chat/completions, POST /v1/messages and GET /v1/models"
+
+_UNSERVED = {
+    "/responses": "the Responses API",
+    "/messages/count_tokens": "token counting",
+    "/messages/batches": "message batches",
+    "/embeddings": "embeddings",
+    "/completions": "the legacy completions API",
+    "/interactions": "the Interactions API",
+}
+
+
+def no_route(method: str, path: str) -> UnifiedError:
+    """A 404 that says what is served instead, and that a retry is of no use."""
+    if "/v1/v1/" in path:
+        said = f"{path} has /v1 twice: leave it out of the base URL that the client is given"
+    elif path.endswith(_GEMINI_VERBS) or path.startswith("/v1beta"):
+        said = "the Gemini API is not served yet"
+    else:
+        tail = path.removeprefix("/v1")
+        known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]
+        said = f"{known[0]} is not served yet" if known else f"there is no {method} {path[:128]}"
+    return UnifiedError(
+        kind="not_found",
+        message=f"{said}. {GUIDE}.",
+        code="plexus_no_route",
+        should_retry=False,
+    )
+
+
+async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | None = None) -> None:
+    """Answer with ``error`` in the dialect of the route; in-band when the answer has begun."""
+    channel.record.outcome = error.code or error.kind
+    if channel.started:
+        if channel.on_error is not None and not channel.ended:
+            await channel.on_error(error)
+        return
+    dialect = channel.dialect or dialect_of(channel.path)
+    status, body = format_error(dialect, error, channel.record.id)
+    await channel.send(status, error_headers(error) + (extra or []), body)

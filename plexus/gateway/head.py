@@ -1,0 +1,46 @@
+"""Checks on a request's head that the HTTP parser leaves to us (reliability.md A8 to A11)."""
+
+from plexus.gateway.limits import Limits
+from plexus.gateway.reply import RawHeaders
+from plexus.unified.errors import PlexusError, UnifiedError
+
+
+def check_head(headers: RawHeaders, http_version: str, limits: Limits) -> None:
+    """Raises PlexusError: 431 for too many or too large headers, 400 unless there is one Host.
+
+    ``headers`` have lower-case names.  HTTP/1.0 clients may leave Host out.
+    """
+    if len(headers) > limits.header_count:
+        raise _refused(431, f"more than {limits.header_count} request headers")
+    total = hosts = lengths = 0
+    for name, value in headers:
+        size = len(name) + len(value)
+        total += size
+        if size > limits.header_line:
+            raise _refused(431, f"a request header is longer than {limits.header_line} bytes")
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            lengths += 1
+    if total > limits.header_bytes:
+        raise _refused(431, f"the request headers are longer than {limits.header_bytes} bytes")
+    if hosts > 1 or (hosts == 0 and http_version != "1.0"):
+        raise _refused(400, "a request must have exactly one Host header")
+    if lengths > 1:
+        raise _refused(400, "a request must not have two Content-Length headers")
+
+
+def wants_websocket(headers: dict[bytes, bytes]) -> bool:
+    """Whether the request asks for an upgrade that nobody here serves."""
+    return headers.get(b"upgrade", b"").strip().lower() == b"websocket"
+
+
+def has_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether bytes follow the head."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def _refused(status: int, message: str) -> PlexusError:
+    return PlexusError(
+        UnifiedError(kind="invalid_request", message=message, status=status, should_retry=False)
+    )

@@ -1,0 +1,24 @@
+"""Limits that no config sets."""
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Seconds and bytes.
+
+    ``receive``: for a whole request body.  ``keep_alive``: of silence before a stream's client gets
+    a sign of life.  ``tail``: for what follows a finished message (usage, the end).  ``answer``: of
+    a JSON answer.  ``held``: of a stream before its first content.  ``error``: of an error answer.
+    ``stalled``: for a client that does not read.
+    """
+
+    receive: float = 60.0
+    keep_alive: float = 15.0
+    tail: float = 10.0
+    stalled: float = 30.0
+    answer: int = 64 * 1024 * 1024
+    held: int = 32 * 1024 * 1024
+    error: int = 256 * 1024
+    header_count: int = 100
+    header_line: int = 16 * 1024
+    header_bytes: int = 64 * 1024

@@ -1,0 +1,130 @@
+"""``GET /v1/models`` in the caller's dialect (reference/models-embeddings.md §1)."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+from falcon.asgi import Request, Response
+
+from plexus.gateway.auth import authenticate
+from plexus.gateway.channel import KEY, Channel
+from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.services import Services
+from plexus.gateway.table import Entry
+from plexus.unified.errors import PlexusError, invalid
+
+Query = Mapping[str, str | list[str]]
+
+_PAGE = 1000
+
+
+class ModelEndpoint:
+    """What the caller's key may see, sorted: aliases, additional aliases, direct names."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        channel: Channel = req.scope[KEY]
+        channel.dialect = asked_dialect(channel.headers)
+        key = authenticate(channel, self._services)
+        entries = list(self._services.router.visible(key.may_use))
+        await self.show(channel, entries, req.params)
+
+    async def show(
+        self, channel: Channel, entries: list[Entry], query: Query = MappingProxyType({})
+    ) -> None:
+        """Answer with a list."""
+        channel.dialect = asked_dialect(channel.headers)
+        if channel.dialect == "anthropic-messages":
+            body = anthropic_list(entries, query)
+        else:
+            body = {"object": "list", "data": [openai_model(entry) for entry in entries]}
+        await _send(channel, body)
+
+
+class ModelByName:
+    """``/v1/models/{id}``; the id may contain slashes and colons."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def on_get(self, req: Request, resp: Response, name: str) -> None:
+        channel: Channel = req.scope[KEY]
+        channel.dialect = asked_dialect(channel.headers)
+        key = authenticate(channel, self._services)
+        entry = self._services.router.find(name, key.may_use)
+        anthropic = channel.dialect == "anthropic-messages"
+        await _send(
+            channel, anthropic_model(entry, name) if anthropic else openai_model(entry, name)
+        )
+
+    async def on_post(self, req: Request, resp: Response, name: str) -> None:
+        """``/v1/models/{id}:generateContent`` is how a Gemini client calls; not served yet."""
+        channel: Channel = req.scope[KEY]
+        channel.dialect = GEMINI
+        raise PlexusError(no_route(req.method, req.path))
+
+
+def asked_dialect(headers: dict[bytes, bytes]) -> str:
+    """A Bearer token proves nothing; ``x-api-key`` and ``anthropic-version`` are Anthropic's."""
+    anthropic = b"anthropic-version" in headers or b"x-api-key" in headers
+    return "anthropic-messages" if anthropic else "openai-chat"
+
+
+def openai_model(entry: Entry, name: str | None = None) -> dict[str, object]:
+    found: dict[str, object] = {
+        "id": name or entry.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "plexus",
+    }
+    if entry.context_window is not None:
+        found["context_length"] = entry.context_window
+    if entry.max_output_tokens is not None:
+        found["max_output_tokens"] = entry.max_output_tokens
+    return found
+
+
+def anthropic_model(entry: Entry, name: str | None = None) -> dict[str, object]:
+    return {
+        "type": "model",
+        "id": name or entry.name,
+        "display_name": entry.display_name or name or entry.name,
+        "created_at": "1970-01-01T00:00:00Z",
+        "max_input_tokens": entry.context_window,
+        "max_tokens": entry.max_output_tokens,
+    }
+
+
+def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
+    """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``."""
+    names = [entry.name for entry in entries]
+    limit = _limit(query.get("limit", "20"))
+    after, before = query.get("after_id"), query.get("before_id")
+    start, stop = 0, len(names)
+    if after in names:
+        start = names.index(str(after)) + 1
+    if before in names:
+        stop = names.index(str(before))
+        start = max(start, stop - limit)
+    page = entries[start : min(stop, start + limit)]
+    more = start > 0 if before in names else start + limit < stop
+    return {
+        "data": [anthropic_model(entry) for entry in page],
+        "has_more": more,
+        "first_id": page[0].name if page else None,
+        "last_id": page[-1].name if page else None,
+    }
+
+
+def _limit(given: str | list[str]) -> int:
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _PAGE):
+        raise invalid(f"limit must be a number from 1 to {_PAGE}", "limit")
+    return int(text)
+
+
+async def _send(channel: Channel, body: dict[str, object]) -> None:
+    channel.record.outcome = "ok"
+    await channel.send(200, [(b"content-type", b"application/json")], msgspec.json.encode(body))

@@ -1,0 +1,72 @@
+"""What is known about one request when it ends: its log line."""
+
+from plexus.unified.response import FinishReason, UnifiedUsage
+
+
+class Record:
+    """Filled in on the way; written once (reliability.md §3.6).
+
+    ``started`` is loop time; ``waited`` are the seconds spent waiting for providers.  ``outcome``
+    is ``ok``, an error's kind or code, ``client_closed`` or ``stopped``.
+    """
+
+    __slots__ = (
+        "alias",
+        "attempts",
+        "client_dialect",
+        "dialect",
+        "finish",
+        "history",
+        "id",
+        "key",
+        "outcome",
+        "route",
+        "started",
+        "status",
+        "stream",
+        "target",
+        "usage",
+        "waited",
+    )
+
+    def __init__(self, request_id: str, route: str, started: float) -> None:
+        self.id = request_id
+        self.route = route
+        self.started = started
+        self.waited = 0.0
+        self.key = ""
+        self.alias = ""
+        self.target = ""
+        self.client_dialect = ""
+        self.dialect = ""
+        self.stream = False
+        self.status = 0
+        self.attempts = 0
+        self.history: list[tuple[str, str]] = []
+        self.usage: UnifiedUsage | None = None
+        self.finish: FinishReason | None = None
+        self.outcome = ""
+
+    def fields(self, now: float) -> dict[str, object]:
+        """The fields of the log line, without those that say nothing; milliseconds whole."""
+        usage = self.usage
+        found: dict[str, object] = {
+            "id": self.id,
+            "route": self.route,
+            "status": self.status,
+            "outcome": self.outcome,
+            "key": self.key,
+            "alias": self.alias,
+            "target": self.target,
+            "client_dialect": self.client_dialect,
+            "dialect": self.dialect,
+            "stream": self.stream or None,
+            "attempts": self.attempts or None,
+            "history": self.history if len(self.history) > 1 else None,
+            "ms": round((now - self.started) * 1000),
+            "overhead_ms": round((now - self.started - self.waited) * 1000, 1),
+            "tokens_in": usage.prompt_tokens if usage else None,
+            "tokens_out": usage.completion_tokens if usage else None,
+            "finish": self.finish,
+        }
+        return {name: value for name, value in found.items() if value is not None and value != ""}

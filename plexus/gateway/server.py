@@ -1,0 +1,188 @@
+"""Serving a generated package over HTTP: uvicorn with uvloop and httptools (design decision 1)."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+
+import uvloop
+from uvicorn import Config, Server
+
+from plexus.gateway.app import create_app
+from plexus.gateway.limits import Limits
+from plexus.gateway.loader import Generation, load
+from plexus.gateway.secrets import MissingSecrets
+from plexus.gateway.services import Services, build
+from plexus.gateway.workers import say, supervise
+from plexus.observe.logs import Logger
+
+DRAIN_S = 30.0
+_LAST_WORDS_S = 5.0
+_KEEP_ALIVE_S = 75
+_BACKLOG = 2048
+
+
+class CannotServe(Exception):
+    """Why the server does not start; the text is for the person at the terminal."""
+
+
+def serve(
+    folder: Path,
+    host: str,
+    port: int,
+    workers: int = 1,
+    *,
+    allow_anonymous: bool = False,
+    drain: float = DRAIN_S,
+) -> int:
+    """Serve ``folder`` until SIGTERM or SIGINT; the exit code.
+
+    After the first signal open requests may run for ``drain`` seconds, then they end with their
+    dialect's error; a second signal ends them at once.  Raises ManifestError.
+    """
+    try:
+        generation = load(folder)
+        check_address(generation, host, allow_anonymous)
+        environment = dict(os.environ)
+        # Missing secrets and bad files are found before there are workers to find them.
+        services = make_services(generation, environment)
+        listener = listen(host, port)
+    except CannotServe as problem:
+        say(str(problem))
+        return 1
+    say(f"Plexus listens on {_address(listener)}")
+    if workers > 1:
+        say(f"{workers} workers: limits and state are kept per worker")
+        return supervise(
+            workers, lambda: run(make_services(generation, environment), listener, drain)
+        )
+    return run(services, listener, drain)
+
+
+def check_address(generation: Generation, host: str, allow_anonymous: bool) -> None:
+    """Raises CannotServe for an address that others reach, without client keys."""
+    if generation.keys or allow_anonymous or is_loopback(host):
+        return
+    raise CannotServe(
+        f"serving on {host!r} lets everybody who reaches it use your providers' keys:\n"
+        'add client "keys" to the config, or say --allow-anonymous'
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def make_services(
+    generation: Generation, environment: Mapping[str, str], limits: Limits | None = None
+) -> Services:
+    """Raises CannotServe naming every secret that is missing, or the file that cannot be read."""
+    settings = generation.settings
+    logger = Logger(settings.log_level, time.time, style=settings.log_format)
+    try:
+        return build(
+            generation,
+            environment=environment,
+            log=logger,
+            clock=time.time,
+            random=Random(),
+            limits=limits,
+        )
+    except MissingSecrets as problem:
+        listed = "\n".join(f"  {line}" for line in problem.problems)
+        raise CannotServe(f"secrets are missing:\n{listed}") from None
+    except OSError as problem:
+        raise CannotServe(f"a provider's ca_file cannot be loaded: {problem.strerror}") from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.  Raises CannotServe."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as problem:
+        listener.close()
+        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+        raise CannotServe(f"cannot listen on {host}:{port}: {reason}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(services: Services, listener: socket.socket, drain: float) -> int:
+    """Serve in this process until a signal; the exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(services, listener, drain))
+    return 0
+
+
+async def _serve(services: Services, listener: socket.socket, drain: float) -> None:
+    logger = services.log
+    if isinstance(logger, Logger):
+        logger.start()
+    server = GracefulServer(services, drain)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await services.close()
+        if isinstance(logger, Logger):
+            logger.close()
+
+
+class GracefulServer(Server):
+    """A uvicorn server that drains: ``stop`` once for politely, twice for now."""
+
+    def __init__(self, services: Services, drain: float) -> None:
+        self._services = services
+        self._drain = drain
+        super().__init__(
+            Config(
+                create_app(services),
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level=logging.CRITICAL,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=int(drain + _LAST_WORDS_S) + 1,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """uvicorn would raise the signal again at its end, and the exit code would not be 0."""
+        yield
+
+    def stop(self) -> None:
+        if self.should_exit:
+            self._services.stop()
+            return
+        self._services.draining = True
+        self.should_exit = True
+        asyncio.get_running_loop().call_later(self._drain, self._services.stop)

@@ -1,0 +1,127 @@
+"""Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from plexus.accounts.keys import Key, KeyRing, digest_of
+from plexus.gateway.errors import DIALECTS
+from plexus.gateway.limits import Limits
+from plexus.gateway.links import Link, Links, make_links, secret_refs
+from plexus.gateway.secrets import read_secrets
+from plexus.gateway.settings import ClientKey, Settings
+from plexus.gateway.table import Entry, RouteTable
+from plexus.observe.logs import Log
+from plexus.routing.router import Router
+from plexus.routing.target import Provider
+from plexus.transformers.base import Dialect
+
+if TYPE_CHECKING:
+    from plexus.gateway.channel import Channel, Task
+    from plexus.gateway.resource import ModelResource
+
+
+class Generation(Protocol):
+    """A loaded generated package."""
+
+    digest: str
+    table: RouteTable
+    settings: Settings
+    keys: tuple[ClientKey, ...]
+    providers: tuple[Provider, ...]
+
+    def resource(self, entry: Entry) -> "type[ModelResource]": ...
+
+
+class Services:
+    """Built in ``build``; one per worker.
+
+    ``clock`` gives Unix seconds; ``random`` draws targets and request ids.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        *,
+        keys: KeyRing,
+        links: Links,
+        dialects: Mapping[str, Dialect],
+        log: Log,
+        clock: Callable[[], float],
+        random: Random,
+        limits: Limits,
+    ) -> None:
+        self.generation = generation
+        self.settings = generation.settings
+        self.router: Router[Entry] = Router(generation.table.models, generation.table.wildcard)
+        self.keys = keys
+        self.links = links
+        self.dialects = dialects
+        self.log = log
+        self.clock = clock
+        self.random = random
+        self.limits = limits
+        self.config = generation.digest[:12].encode("ascii")
+        self.draining = False
+        self.open: dict[Channel, Task] = {}
+        self._resources: dict[tuple[str, str], ModelResource] = {}
+        forward = self.settings.forward_rate_limits
+        self.forward_rate_limits = keys.open if forward is None else forward
+
+    def resource(self, entry: Entry) -> "ModelResource":
+        """The generated resource of a table row; its module is imported on first use."""
+        place = (entry.module, entry.resource)
+        found = self._resources.get(place)
+        if found is None:
+            found = self._resources[place] = self.generation.resource(entry)(self)
+        return found
+
+    def link(self, provider: str, dialect: str) -> Link:
+        return self.links[provider, dialect]
+
+    def stop(self) -> None:
+        """End every open exchange with its dialect's error."""
+        for task in self.open.values():
+            task.cancel()
+
+    async def close(self) -> None:
+        upstreams = {id(link.upstream): link.upstream for link in self.links.values()}
+        for upstream in upstreams.values():
+            await upstream.close()
+
+
+def build(
+    generation: Generation,
+    *,
+    environment: Mapping[str, str],
+    log: Log,
+    clock: Callable[[], float],
+    random: Random,
+    limits: Limits | None = None,
+) -> Services:
+    """The services of a generation.  Raises MissingSecrets with all that are missing, OSError."""
+    client = {key.secret for key in generation.keys if key.secret is not None}
+    secrets = read_secrets(secret_refs(generation.providers) | client, environment)
+    ring = KeyRing(
+        Key(
+            name=key.name,
+            digest=(
+                bytes.fromhex(key.sha256 or "")
+                if key.secret is None
+                else digest_of(secrets[key.secret])
+            ),
+            aliases=key.aliases,
+            expires=key.expires,
+        )
+        for key in generation.keys
+    )
+    return Services(
+        generation,
+        keys=ring,
+        links=make_links(generation.providers, DIALECTS, secrets, clock),
+        dialects=DIALECTS,
+        log=log,
+        clock=clock,
+        random=random,
+        limits=limits or Limits(),
+    )
