@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 """Seconds for one command or answer; far more than any needs."""
 
+JUNK = {"__pycache__", ".mypy_cache", ".ruff_cache"}
+"""What other tools leave in a checkout."""
+
 QUESTION = {"messages": [{"role": "user", "content": "Is anybody there?"}], "max_tokens": 64}
 
 
@@ -85,9 +88,7 @@ def test_the_wheel_has_exactly_the_package_and_the_schema(wheel: Path) -> None:
         names = set(archive.namelist())
     package = (path for path in (ROOT / "plexus").rglob("*") if path.is_file())
     expected = {
-        path.relative_to(ROOT).as_posix()
-        for path in package
-        if "__pycache__" not in path.parts and path.suffix != ".pyc"
+        path.relative_to(ROOT).as_posix() for path in package if not JUNK.intersection(path.parts)
     }
     expected |= {f"plexus/{path.relative_to(ROOT)}" for path in (ROOT / "schema").rglob("*.json")}
     facts = {name for name in names if name.split("/")[0].endswith(".dist-info")}
