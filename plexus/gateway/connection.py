@@ -7,6 +7,7 @@ client itself; what Falcon sends afterwards is dropped.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from plexus.gateway.channel import KEY, Channel, ClientGone, Message, Receive, Scope, Send, Task
 from plexus.gateway.cors import Cors
@@ -45,7 +46,7 @@ class Connection:
         assert task is not None
         headers = dict(scope["headers"])
         request_id = self._request_id(headers)
-        record = Record(request_id, f"{scope['method']} {scope['path']}", loop.time())
+        record = Record(request_id, f"{scope['method']} {scope['path']}", perf_counter())
         watch = Watch(loop, task, self._services.limits.keep_alive)
         channel = Channel(scope, receive, send, headers, task, watch, record)
         tag = request_id.encode("ascii")
@@ -62,7 +63,7 @@ class Connection:
         finally:
             del self._services.open[channel]
             channel.close()
-            self._services.log.info("request", **record.fields(loop.time()))
+            self._services.log.info("request", **record.fields(perf_counter()))
 
     async def _run(self, scope: Scope, channel: Channel, task: Task) -> None:
         """Falcon, and what happens when it is cut short."""

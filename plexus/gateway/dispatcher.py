@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from time import perf_counter
 
 from msgspec import Struct
 
@@ -66,7 +67,7 @@ class Exchange:
         self._channel = channel
         self._record = channel.record
         self._watch = channel.watch
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._mark = 0.0
         self._down = Downstream(channel, dialect) if call.stream else None
 
@@ -78,10 +79,22 @@ class Exchange:
                 return
             except AttemptFailed as failed:
                 failures.append(failed)
-                self._record.history.append((target.name, failed.summary))
+                self._note(failed)
                 if failed.verdict is Verdict.RETURN:
                     break
         await self._refuse(conclude(failures, self._asking.reveal))
+
+    def _note(self, failed: AttemptFailed) -> None:
+        self._record.history.append((failed.target.name, failed.summary))
+        refused = failed.failure is not None and failed.failure.status in (401, 402, 403)
+        say = self._services.log.warn if refused else self._services.log.debug
+        say(
+            "attempt failed",
+            id=self._record.id,
+            target=failed.target.name,
+            summary=failed.summary,
+            code=failed.error.code,
+        )
 
     async def _attempt(self, target: Target) -> None:
         """Raises AttemptFailed."""
@@ -116,8 +129,8 @@ class Exchange:
         timeouts = self._asking.timeouts or target.timeouts
         link = self._services.link(target.provider.name, translation.upstream.NAME)
         request = await link.request(prepared.wire, timeouts)
-        self._mark = self._now()
-        until = self._mark + timeouts.first_content
+        self._mark = perf_counter()
+        until = self._loop.time() + timeouts.first_content
         answer: UpstreamAnswer | None = None
         self._watch.deadline = until
         try:
@@ -146,7 +159,7 @@ class Exchange:
 
     def _waited(self) -> None:
         """Since the last mark, time went by on the provider's account."""
-        now = self._now()
+        now = perf_counter()
         self._record.waited += now - self._mark
         self._mark = now
 
@@ -154,7 +167,7 @@ class Exchange:
         self, body: AsyncIterator[bytes], first: bytes, target: Target, idle: float, until: float
     ) -> bytes:
         def read() -> None:
-            self._watch.deadline = min(self._now() + idle, until)
+            self._watch.deadline = min(self._loop.time() + idle, until)
 
         read()
         return await read_whole(body, first, target, self._limits.answer, read)
@@ -226,7 +239,7 @@ class Exchange:
     ) -> RawHeaders:
         """Headers of a success."""
         return [
-            *attempt_headers(self._record, target, self._asking.reveal, self._now()),
+            *attempt_headers(self._record, target, self._asking.reveal),
             *warnings_header(warnings),
             *upstream_headers(answer, self._services.forward_rate_limits),
         ]
@@ -235,7 +248,7 @@ class Exchange:
         """No target answered."""
         channel, last = self._channel, outcome.last
         own = [
-            *attempt_headers(self._record, last.target, self._asking.reveal, self._now()),
+            *attempt_headers(self._record, last.target, self._asking.reveal),
             *upstream_headers(last.headers, self._services.forward_rate_limits),
         ]
         if outcome.verbatim is None or channel.started:

@@ -1,5 +1,6 @@
 """The one body guard in front of every endpoint (design decision 5; reliability.md A12 to A23)."""
 
+import asyncio
 import zlib
 
 import msgspec
@@ -42,7 +43,7 @@ _CODINGS = "this content-encoding is not supported; send gzip, deflate or none"
 
 async def _receive(channel: Channel, limit: int, seconds: float) -> bytes:
     watch = channel.watch
-    watch.deadline = channel.record.started + seconds
+    watch.deadline = asyncio.get_running_loop().time() + seconds
     try:
         with watch:
             body, more = await channel.chunk()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from time import perf_counter
 
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
@@ -16,9 +17,9 @@ STREAM: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"
 """No proxy on the way may hold a stream back."""
 
 
-def attempt_headers(record: Record, target: Target, reveal: bool, now: float) -> RawHeaders:
+def attempt_headers(record: Record, target: Target, reveal: bool) -> RawHeaders:
     """How the answer came about; ``reveal`` False keeps providers and models out of it."""
-    overhead = max(now - record.started - record.waited, 0.0) * 1000
+    overhead = max(perf_counter() - record.started - record.waited, 0.0) * 1000
     headers: RawHeaders = [
         (b"x-plexus-attempts", b"%d" % record.attempts),
         (b"x-plexus-overhead-ms", b"%.2f" % overhead),

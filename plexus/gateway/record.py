@@ -6,8 +6,9 @@ from plexus.unified.response import FinishReason, UnifiedUsage
 class Record:
     """Filled in on the way; written once (reliability.md §3.6).
 
-    ``started`` is loop time; ``waited`` are the seconds spent waiting for providers.  ``outcome``
-    is ``ok``, an error's kind or code, ``client_closed`` or ``stopped``.
+    ``started`` is ``perf_counter`` time, for the loop's clock has steps of a millisecond;
+    ``waited`` are the seconds spent waiting for providers.  ``outcome`` is ``ok``, an error's kind
+    or code, ``client_closed`` or ``stopped``.
     """
 
     __slots__ = (
