@@ -83,7 +83,7 @@ class Provider(Struct, frozen=True):
 
 
 class AliasTarget(Struct, frozen=True):
-    """``index`` is its place in the list as written."""
+    """``index`` is its place in the list as written; an empty name was malformed."""
 
     provider: str
     model: str

@@ -286,7 +286,7 @@ class _Resolver:
         live = 0
         for target in alias.targets:
             path = (*at, "targets", target.index)
-            if target.name in seen:
+            if target.name in seen and target.provider and target.model:
                 message = f"alias {quote(alias.name)} names {quote(target.name)} twice"
                 self.error(path, "P417", message, 'one with a "weight" is enough')
             seen[target.name] = target
@@ -311,7 +311,7 @@ class _Resolver:
     def target(self, alias: Alias, target: AliasTarget, path: Path) -> bool:
         """Whether the target can answer, as far as is known."""
         providers = self.config.providers
-        if not providers:
+        if not providers or not target.provider:
             return True
         who = f"alias {quote(alias.name)}"
         provider = providers.get(target.provider)
@@ -322,12 +322,19 @@ class _Resolver:
             hint = suggest(target.provider, providers) or f"there are {', '.join(providers)}"
             self.error(place, "P302", message, hint)
             return True
-        if provider.models is not None and target.model not in provider.models:
+        if target.model and not self._lists(provider, target.model):
             place = (*path, "model") if written else path
             message = f"{who} names model {quote(target.model)}, which provider"
             hint = suggest(target.model, provider.models) or "add it to its models"
             self.error(place, "P303", f"{message} {quote(provider.name)} does not list", hint)
         return provider.enabled
+
+    def _lists(self, provider: Provider, model: str) -> bool:
+        """Whether the config lists a model, if only as a name that cannot stay."""
+        if provider.models is None:
+            return True
+        written = self._written(("providers", provider.name, "models"))
+        return model in (provider.models or {}) or (isinstance(written, list) and model in written)
 
     def weights(self, alias: Alias, at: Path) -> None:
         if alias.selector == "random":
