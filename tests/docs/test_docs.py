@@ -6,8 +6,6 @@ import importlib
 import json
 import pkgutil
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,8 @@ from plexus.compiler import examine
 from plexus.transformers import steps
 from plexus.transformers.base import Step, WireStep
 from plexus.transformers.capabilities import Capabilities
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 from tools import losses
-
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def text(name: str) -> str:
@@ -118,11 +113,6 @@ def test_the_losses_are_those_of_the_code() -> None:
     assert text("losses.md") == losses.page(), "run `make regen`"
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced code of a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.DOTALL)
-
-
 def complete(example: str) -> dict[str, object]:
     """A whole plexus.json around an example that is only one member of one."""
     if example.startswith("{"):
@@ -150,12 +140,3 @@ def test_every_example_of_a_configuration_is_right(example: str, tmp_path: Path)
     config = tmp_path / "plexus.json"
     config.write_text(json.dumps(complete(example)), encoding="utf-8")
     assert [found.message for found in examine(config).diagnostics] == []
-
-
-def test_the_ci_script_makes_a_right_config_of_the_readmes(tmp_path: Path) -> None:
-    (example,) = blocks(ROOT / "README.md", "json")
-    (tmp_path / "plexus.json").write_text(example, encoding="utf-8")
-    script = blocks(DOCS / "ci.md", "python")[0]
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=30)
-    examined = examine(tmp_path / "build" / "plexus.json")
-    assert [found.message for found in examined.diagnostics] == []
