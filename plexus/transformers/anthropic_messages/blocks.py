@@ -171,7 +171,9 @@ class BlockWriter:
     def _tool_result(self, part: ToolResultContent, path: str, ids: Mapping[str, str]) -> Block:
         call_id = ids.get(part.tool_call_id, part.tool_call_id)
         block: Block = {"type": "tool_result", "tool_use_id": call_id}
-        content = self._nested(part.content, path, ids)
+        content = _plain(part.content)
+        if content is None:
+            content = self._nested(part.content, path, ids)
         if content:
             block["content"] = content
         if part.is_error:
@@ -180,12 +182,8 @@ class BlockWriter:
 
     def _nested(
         self, parts: tuple[Content, ...], path: str, ids: Mapping[str, str]
-    ) -> str | list[Block | Raw]:
-        """Blocks inside a block; one plain text stays a string."""
-        if len(parts) == 1 and isinstance(parts[0], TextContent):
-            only = parts[0]
-            if only.cache_control is None and not only.ext and not only.citations:
-                return only.text if only.text.strip() else ""
+    ) -> list[Block | Raw]:
+        """Blocks inside a block."""
         blocks: list[Block | Raw] = []
         for index, part in enumerate(parts):
             block = self.write(part, f"{path}.content[{index}]", ids)
@@ -265,8 +263,6 @@ class BlockWriter:
 
     def _search_result(self, part: SearchResultContent, path: str) -> Block:
         content = self._nested(part.blocks, path, {})
-        if isinstance(content, str):
-            content = [{"type": "text", "text": content}] if content else []
         block: Block = {
             "type": "search_result",
             "source": part.source,
@@ -303,6 +299,15 @@ class BlockWriter:
             "part.opaque" if isinstance(part, OpaqueContent) else "part.compaction", path
         )
         return None
+
+
+def _plain(parts: tuple[Content, ...]) -> str | list[Block | Raw] | None:
+    """The one text of a tool result that says nothing more, which stays a string."""
+    if len(parts) != 1 or not isinstance(only := parts[0], TextContent):
+        return None
+    if only.cache_control is not None or only.ext or only.citations:
+        return None
+    return only.text if only.text.strip() else ""
 
 
 def text_block(text: str) -> Block | None:

@@ -172,7 +172,7 @@ class ToolFormatter:
         schema = object_schema(tool.parameters)
         if schema is None:
             raise unsupported("the parameters of a tool must be an object", f"{path}.parameters")
-        if strict and not isinstance(schema, Raw):
+        if strict:
             schema, weakened = strict_schema(schema)
             if weakened:
                 self._log.note("tool.strict", f"{path}.strict")
