@@ -124,7 +124,8 @@ def _without_spelling(response: UnifiedChatResponse) -> UnifiedChatResponse:
     """Without what a dialect may spell in several ways, or fills in when it is missing.
 
     White space of arguments, who issued a proof (the wire does not say), the finish word of the
-    deprecated function calls, ids and times that were absent; and chat puts text before calls.
+    deprecated function calls, ids and times that were absent, the id of thinking (a chat stream
+    tells it with the signature, at the end); and chat puts text before calls.
     """
     choices = tuple(
         replace(
@@ -159,6 +160,8 @@ def _plain(part: Content) -> Content:
         proof = Proof(proof.value, proof.kind, replace(proof.origin, provider="", model=""))
     if isinstance(part, ToolCallContent):
         part = replace(part, arguments=json.dumps(_arguments(part)))
+    if isinstance(part, ThinkingContent):
+        part = replace(part, id=None)
     if isinstance(part, TextContent):
         part = replace(part, citations=tuple(replace(c, raw=None) for c in part.citations))
     return replace(part, proof=proof)

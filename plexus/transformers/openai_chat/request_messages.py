@@ -26,6 +26,7 @@ from plexus.transformers.openai_chat.thinking import (
     Action,
     DetailsReader,
     collect,
+    complete,
     parse_details,
     parse_extra_content,
 )
@@ -165,6 +166,8 @@ def _parse_reasoning(level: Level) -> tuple[list[ThinkingContent], dict[str, Pro
             entries = parse_details(details)
         except msgspec.DecodeError:
             raise wrong(level.at("reasoning_details"), "a list of reasoning details") from None
+        if not complete(entries):
+            return [], {}
         if plain and not any(entry.readable for entry in entries):
             actions += reader.plain(plain)
         for entry in entries:

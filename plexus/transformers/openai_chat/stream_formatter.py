@@ -20,7 +20,7 @@ from plexus.transformers.openai_chat.finish import format_finish
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.response import answer_id, format_tier
-from plexus.transformers.openai_chat.thinking import format_of
+from plexus.transformers.openai_chat.thinking import format_part
 from plexus.transformers.openai_chat.usage import format_usage
 from plexus.unified.chunks import (
     FinishReport,
@@ -56,13 +56,23 @@ _NOTHING = Raw(b"{}")
 class _Choice:
     """What was written of one choice."""
 
-    __slots__ = ("annotations", "calls", "details", "images", "logprobs", "refused", "text_length")
+    __slots__ = (
+        "annotations",
+        "calls",
+        "details",
+        "images",
+        "logprobs",
+        "pending",
+        "refused",
+        "text_length",
+    )
 
     def __init__(self) -> None:
         self.annotations = 0
         self.images = 0
         self.calls = 0
         self.details = 0
+        self.pending: list[dict[str, object]] = []
         self.refused = False
         self.text_length = 0
         self.logprobs: Raw | None = None
@@ -194,6 +204,8 @@ class ChatStreamFormatter:
 
     def _open(self, start: PartStart) -> None:
         part, number = start.part, start.choice
+        if not (isinstance(part, ThinkingContent) and part.redacted):
+            self._write_details(number)
         calls_only = isinstance(part, ToolCallContent)
         choice = self._choice(number, b"null" if calls_only else b'""')
         state = self._parts[start.index] = _Part(part, number)
@@ -250,6 +262,8 @@ class ChatStreamFormatter:
                     for citation in part.citations
                 ]
                 self._annotate(number, [wire for wire in wires if wire is not None])
+            case ThinkingContent():
+                self._close_thinking(number, part)
             case ToolCallContent(kind="custom"):
                 self._custom(number, part)
             case AudioContent(expires_at=expires) if expires is not None:
@@ -285,54 +299,68 @@ class ChatStreamFormatter:
             self._think(state, part.text)
         for sub, summary in enumerate(part.summary or ()):
             self._summarise(state, summary, sub)
-        if part.proof is not None:
-            self._prove(-1, state, part.proof)
 
     def _think(self, state: _Part, text: str) -> None:
-        if not self._reasoning:
-            return
-        entry = self._entry(state, "reasoning.text")
-        self._readable(state, text, {**entry, "text": text})
+        if self._reasoning:
+            self._write(state.number, b'{"reasoning_content":%b}' % _encode(text))
 
     def _summarise(self, state: _Part, text: str, sub: int) -> None:
         if not self._reasoning:
             return
+        shown = text
         if sub != state.sub:
             state.detail, state.labelled = None, False
             state.sub = sub
-            entry = self._entry(state, "reasoning.summary")
-            self._readable(state, "\n\n" + text, {**entry, "summary": text})
-            return
-        entry = self._entry(state, "reasoning.summary")
-        self._readable(state, text, {**entry, "summary": text})
-
-    def _readable(self, state: _Part, text: str, entry: dict[str, Any]) -> None:
-        delta = {"reasoning_content": text, "reasoning_details": [entry]}
+            shown = "\n\n" + text
+        entry = self._summary_entry(state)
+        delta = {"reasoning_content": shown, "reasoning_details": [{**entry, "summary": text}]}
         self._write(state.number, _encode(delta))
 
-    def _entry(self, state: _Part, kind: str) -> dict[str, Any]:
+    def _summary_entry(self, state: _Part) -> dict[str, Any]:
         """The entry's head; fragments of one entry share the index (traps.md T66)."""
         if state.detail is None:
             choice = self._choices[state.number]
             state.detail = choice.details
             choice.details += 1
-        entry: dict[str, Any] = {"type": kind, "index": state.detail}
+        entry: dict[str, Any] = {"type": "reasoning.summary", "index": state.detail}
         part_id = state.part.id if isinstance(state.part, ThinkingContent) else None
         if part_id and not state.labelled:
+            # Once per index: openai-python's helper joins repeated strings.
             entry["id"] = part_id
             state.labelled = True
         return entry
 
-    def _prove(self, index: int, state: _Part, proof: Proof) -> None:
+    def _close_thinking(self, number: int, part: ThinkingContent) -> None:
+        """Its entries wait for those of the parts next to it: see ``_write_details``."""
         if not self._reasoning:
             return
-        choice, part = self._choices[state.number], state.part
-        if isinstance(part, ThinkingContent):
-            self._prove_thinking(state, proof)
+        choice = self._choices[number]
+        whole = format_part(part, 0)
+        entries = [entry for entry in whole if entry["type"] != "reasoning.summary"]
+        for entry in entries:
+            entry["index"] = choice.details
+            choice.details += 1
+        choice.pending += entries
+
+    def _write_details(self, number: int) -> None:
+        """Whole entries, all of a run of thinking in one list.
+
+        openai-node's helper keeps only the last list, so that fragments, or a signature after them,
+        would come back as thinking without its text, which Anthropic refuses.
+        """
+        choice = self._choices.get(number)
+        if choice is not None and choice.pending:
+            entries, choice.pending = choice.pending, []
+            self._write(number, _encode({"reasoning_details": entries}))
+
+    def _prove(self, index: int, state: _Part, proof: Proof) -> None:
+        part = state.part
+        if not self._reasoning or isinstance(part, ThinkingContent):
             return
         if not isinstance(part, ToolCallContent):
             self._write(state.number, _encode({"extra_content": extra_content(proof)}))
             return
+        choice = self._choices[state.number]
         detail = proof_detail(proof, part.id, choice.details)
         choice.details += 1
         delta: dict[str, Any] = {"reasoning_details": [detail]}
@@ -340,18 +368,6 @@ class ChatStreamFormatter:
             call = {"index": self._calls[index], "extra_content": extra_content(proof)}
             delta["tool_calls"] = [call]
         self._write(state.number, _encode(delta))
-
-    def _prove_thinking(self, state: _Part, proof: Proof) -> None:
-        if proof.kind == "signature":
-            entry = self._entry(state, "reasoning.text")
-            entry["signature"] = proof.value
-        else:
-            state.detail, state.labelled = None, False
-            entry = self._entry(state, "reasoning.encrypted")
-            entry["data"] = proof.value
-        # Once per index: OpenAI's SDK joins repeated strings.
-        entry["format"] = format_of(proof)
-        self._write(state.number, _encode({"reasoning_details": [entry]}))
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -397,6 +413,7 @@ class ChatStreamFormatter:
     def _finish(self, report: FinishReport) -> None:
         number = report.choice
         choice = self._choice(number, b'""')
+        self._write_details(number)
         word = format_finish(report.finish, choice.calls > 0, choice.refused, self._legacy)
         delta, finish = b"{}", _encode(word)
         if self._native:

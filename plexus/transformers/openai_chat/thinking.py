@@ -47,6 +47,15 @@ class Detail(Struct):
 parse_details = msgspec.json.Decoder(list[Detail]).decode
 
 
+def complete(entries: list[Detail]) -> bool:
+    """False when a client kept only the end of a stream's list (openai-node's helper does).
+
+    Half of a turn's reasoning is worse than none: its vendor refuses it.
+    """
+    indexes = [entry.index for entry in entries if entry.index is not None]
+    return not indexes or min(indexes) <= 0
+
+
 class Open(Struct, frozen=True):
     """Close the open reasoning, start ``part``; ``whole`` parts are complete at once."""
 
@@ -85,6 +94,7 @@ class DetailsReader:
         self._index: int | None = None
         self._sub = 0
         self._proved = False
+        self._plain = ""
 
     def closed(self) -> None:
         """The open reasoning was closed from outside."""
@@ -95,6 +105,7 @@ class DetailsReader:
         actions: list[Action] = []
         if self._kind != "text" or self._proved:
             actions.append(self._open("text", None, None))
+        self._plain += text
         actions.append(Add("thinking", text))
         return actions
 
@@ -110,7 +121,10 @@ class DetailsReader:
 
     def _text(self, entry: Detail) -> list[Action]:
         actions: list[Action] = []
-        if entry.text:
+        if entry.text and self._kind == "text" and entry.text == self._plain:
+            # The same text as a whole, after its fragments in the plain field.
+            self._index, self._plain = entry.index, ""
+        elif entry.text:
             if self._kind != "text" or self._proved or self._other_index(entry):
                 actions.append(self._open("text", entry.index, entry.id))
             elif self._index is None:
@@ -154,6 +168,7 @@ class DetailsReader:
 
     def _open(self, kind: Literal["text", "summary"], index: int | None, id_: str | None) -> Open:
         self._kind, self._index, self._sub, self._proved = kind, index, 0, False
+        self._plain = ""
         return Open(ThinkingContent(id=id_))
 
     def _prove(self, value: str, kind: Literal["signature", "encrypted"], entry: Detail) -> Add:
