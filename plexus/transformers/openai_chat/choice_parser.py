@@ -197,6 +197,8 @@ class ChoiceParser:
             self._read_content(delta["content"])
         if "refusal" in delta:
             self._read_refusal(_text(delta["refusal"]))
+        if "annotations" in delta:
+            self._citations += parse_annotations(delta["annotations"])
         if "tool_calls" in delta:
             for fragment in _fragments(delta["tool_calls"]) or ():
                 self._close_thinking()
@@ -211,8 +213,6 @@ class ChoiceParser:
             self._read_audio(_audio(delta["audio"]))
         if "images" in delta:
             self._read_images(_images(delta["images"]) or [])
-        if "annotations" in delta:
-            self._read_annotations(delta["annotations"])
         for name in delta.keys() - _DELTA:
             if delta[name] != NULL:
                 self._message_ext[name] = delta[name]
@@ -306,15 +306,11 @@ class ChoiceParser:
         if self._text is None:
             return
         for citation in self._citations:
+            # Offsets count from the start of the whole content; a part's from its own.
             self._maker.add(self._text, "citation", _shifted(citation, -self._text_start))
         self._citations = []
         self._maker.close(self._text)
         self._text = None
-
-    def _read_annotations(self, raw: Raw) -> None:
-        """Offsets count from the start of the whole content; a part's from its own."""
-        for citation in parse_annotations(raw):
-            self._citations.append(citation)
 
     def _read_refusal(self, text: str | None) -> None:
         if not text:
@@ -369,7 +365,7 @@ class ChoiceParser:
             except PlexusError as problem:
                 raise msgspec.ValidationError(problem.error.message) from None
             if isinstance(part, ImageContent):
-                self._whole(part)
+                self._whole(replace(part, ext={}))
 
     def _whole(self, part: Content) -> None:
         self._close_thinking()

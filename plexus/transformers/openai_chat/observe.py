@@ -10,7 +10,7 @@ from plexus.transformers.openai_chat.errors import error_in
 from plexus.transformers.openai_chat.finish import observed
 from plexus.transformers.openai_chat.response import not_chat
 from plexus.transformers.openai_chat.stream_parser import empty
-from plexus.transformers.openai_chat.usage import Usage, unify
+from plexus.transformers.openai_chat.usage import Usage, parse_usage, unify
 
 _NONE = Observation()
 _CONTENT = Observation(content=True)
@@ -63,6 +63,7 @@ class _Chunk(Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk).decode
+_objects = msgspec.json.Decoder(list[dict[str, Raw]] | None).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -161,9 +162,14 @@ def observe_response(body: bytes) -> Observation:
     try:
         answer = _chunk(body)
     except msgspec.DecodeError:
-        # Known members of an unknown type: the client's own reader shall judge.
-        answer = _Chunk(choices=[_Choice(message=_Delta(content="?"))])
+        # Members of an unknown type in a message: the client's own reader shall judge.
+        return _loose_answer(body, fields)
     choices = answer.choices or []
+    finish = observed(choices[0].finish_reason) if choices else None
+    if finish == "error":
+        return Observation(
+            error=error_in({"error": Raw(msgspec.json.encode(_words(answer, finish)))})
+        )
     if not any(choice.message is not None or choice.finish_reason for choice in choices):
         return Observation(error=empty(""))
     usage = answer.usage or (None if answer.x_groq is None else answer.x_groq.usage)
@@ -171,8 +177,19 @@ def observe_response(body: bytes) -> Observation:
         content=True,
         terminal=True,
         usage=None if usage is None else unify(usage, {}),
-        finish=observed(choices[0].finish_reason),
+        finish=finish,
     )
+
+
+def _loose_answer(body: bytes, fields: dict[str, Raw]) -> Observation:
+    try:
+        choices = _objects(fields.get("choices", Raw(b"null")))
+    except msgspec.DecodeError as problem:
+        return Observation(error=not_chat(body, problem))
+    if not choices:
+        return Observation(error=empty(""))
+    usage = parse_usage(fields["usage"]) if "usage" in fields else None
+    return Observation(content=True, terminal=True, usage=usage)
 
 
 def rename_model(frame: Frame, model: str) -> Frame:
