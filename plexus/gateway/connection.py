@@ -12,7 +12,7 @@ from time import perf_counter
 from plexus.gateway.channel import KEY, Channel, ClientGone, Message, Receive, Scope, Send, Task
 from plexus.gateway.cors import Cors
 from plexus.gateway.errors import STOPPING, refuse
-from plexus.gateway.head import check_head, wants_websocket
+from plexus.gateway.head import check_head, check_upgrade, wants_websocket
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
@@ -72,7 +72,9 @@ class Connection:
             if wants_websocket(channel.headers):
                 upgrade = [(b"upgrade", b"http/1.1"), (b"connection", b"close, upgrade")]
                 await refuse(channel, _UPGRADE, upgrade)
-            elif self._cors.is_preflight(channel):
+                return
+            check_upgrade(channel.headers)
+            if self._cors.is_preflight(channel):
                 await self._cors.answer(channel)
             else:
                 await self._app(scope, _no_body, _Late(channel))

@@ -35,6 +35,15 @@ def wants_websocket(headers: dict[bytes, bytes]) -> bool:
     return headers.get(b"upgrade", b"").strip().lower() == b"websocket"
 
 
+def check_upgrade(headers: dict[bytes, bytes]) -> None:
+    """Raises PlexusError (400) for an upgrade whose request has a body (``h2c``, from Java).
+
+    An upgrade may be ignored, but the HTTP parser ends the request at its head.
+    """
+    if b"upgrade" in headers and has_body(headers):
+        raise _refused(400, "a request with an Upgrade header must not have a body; leave it out")
+
+
 def has_body(headers: dict[bytes, bytes]) -> bool:
     """Whether bytes follow the head."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers

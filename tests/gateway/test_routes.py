@@ -1,0 +1,217 @@
+"""Every route and every refusal, in the dialect of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.harness import CHAT, MESSAGES, SAY, Gateway, gateway
+
+CONFIG = {
+    "server": {"cors": ["https://app.example"]},
+    "direct": True,
+    "providers": {"echo": {"type": "echo", "models": {"one": {"context_window": 9000}, "two": {}}}},
+    "aliases": {
+        "fast": {"targets": ["echo/one"], "additional_aliases": ["claude-fast"]},
+        "org/deep": {"targets": ["echo/two"]},
+    },
+}
+NAMES = ["claude-fast", "echo/one", "echo/two", "fast", "org/deep"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(CONFIG, tmp_path_factory.mktemp("routes")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("model", NAMES)
+@pytest.mark.parametrize("path", [CHAT, "/chat/completions", MESSAGES, "/v1/messages?beta=true"])
+def test_a_model_answers_on_every_call_route(served: Gateway, path: str, model: str) -> None:
+    body = {"model": model, "messages": SAY, "max_tokens": 50}
+    answer = served.ask(path, body)
+    assert answer.status == 200, answer.body
+    assert "say something" in answer.body.decode()
+    assert answer.headers["x-plexus-provider"] == "echo"
+    assert answer.headers["x-plexus-attempts"] == "1"
+    assert answer.headers["x-request-id"] == answer.headers["request-id"]
+
+
+@pytest.mark.parametrize("prefix", ["/aliases/fast", "/targets/echo/one"])
+def test_pinned_addresses_ignore_the_model_of_the_body(served: Gateway, prefix: str) -> None:
+    for path in (CHAT, MESSAGES):
+        body = {"model": "whatever", "messages": SAY, "max_tokens": 50}
+        assert served.ask(prefix + path, body).status == 200
+    nameless = served.ask(f"{prefix}{CHAT}", {"messages": SAY})
+    assert nameless.status == 200
+    listed = served.ask(f"{prefix}/v1/models").json
+    assert [model["id"] for model in listed["data"]] == [prefix.partition("s/")[2]]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/aliases/nope/v1/messages",
+        "/targets/echo/nope/v1/messages",
+        "/aliases/org/deep/v1/messages",
+    ],
+)
+def test_unknown_pinned_addresses(served: Gateway, path: str) -> None:
+    answer = served.ask(path, {"messages": SAY, "max_tokens": 5})
+    assert answer.status == 404
+    assert answer.json["type"] == "error"
+    assert answer.error["type"] == "not_found_error"
+
+
+def test_models_in_both_shapes(served: Gateway) -> None:
+    openai = served.ask("/v1/models").json
+    assert openai["object"] == "list"
+    assert [model["id"] for model in openai["data"]] == NAMES
+    anthropic = served.ask("/v1/models", headers={"anthropic-version": "2023-06-01"}).json
+    assert [model["id"] for model in anthropic["data"]] == NAMES
+    assert (anthropic["first_id"], anthropic["last_id"]) == (NAMES[0], NAMES[-1])
+    assert anthropic["has_more"] is False
+    assert anthropic["data"][1]["max_input_tokens"] == 9000
+
+
+def test_model_pages(served: Gateway) -> None:
+    own = {"anthropic-version": "2023-06-01"}
+    page = served.ask("/v1/models?limit=2", headers=own).json
+    assert [model["id"] for model in page["data"]] == NAMES[:2]
+    assert page["has_more"] is True
+    rest = served.ask(f"/v1/models?limit=1000&after_id={page['last_id']}", headers=own).json
+    assert [model["id"] for model in rest["data"]] == NAMES[2:]
+    assert rest["has_more"] is False
+    back = served.ask(f"/v1/models?limit=1&before_id={NAMES[2]}", headers=own).json
+    assert [model["id"] for model in back["data"]] == [NAMES[1]]
+    assert served.ask("/v1/models?limit=x", headers=own).status == 400
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_model(served: Gateway, name: str) -> None:
+    assert served.ask(f"/v1/models/{name}").json["id"] == name
+    own = {"x-api-key": "any"}
+    assert served.ask(f"/v1/models/{name}", headers=own).json["type"] == "model"
+
+
+def test_unknown_models(served: Gateway) -> None:
+    chat = served.ask(model="fats")
+    assert (chat.status, chat.error["code"]) == (404, "model_not_found")
+    assert "did you mean 'fast'" in chat.error["message"].lower()
+    assert chat.headers["x-should-retry"] == "false"
+    messages = served.ask(MESSAGES, model="fats")
+    assert (messages.status, messages.error["type"]) == (404, "not_found_error")
+    assert served.ask("/v1/models/fats").error["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "dialect"),
+    [
+        ("POST", "/v1/responses", "openai"),
+        ("POST", "/v1/embeddings", "openai"),
+        ("POST", "/v1/completions", "openai"),
+        ("GET", "/nothing/here", "openai"),
+        ("POST", "/v1/chat/completions/", "openai"),
+        ("POST", "/v1/messages/count_tokens", "anthropic"),
+        ("POST", "/v1/messages/batches", "anthropic"),
+        ("POST", "/v1/v1/messages", "anthropic"),
+        ("POST", "/aliases/fast/v1/messages/count_tokens", "anthropic"),
+        ("POST", "/v1beta/models/m:generateContent", "gemini"),
+        ("GET", "/v1beta/models", "gemini"),
+        ("POST", "/v1/models/m:streamGenerateContent", "gemini"),
+    ],
+)
+def test_what_is_not_served(served: Gateway, method: str, path: str, dialect: str) -> None:
+    answer = served.ask(path, b"{}" if method == "POST" else None, method)
+    assert answer.status == 404
+    assert answer.headers["x-should-retry"] == "false"
+    match dialect:
+        case "openai":
+            assert answer.error.keys() == {"message", "type", "param", "code"}
+        case "anthropic":
+            assert answer.json["request_id"] == answer.headers["request-id"]
+            assert answer.error["type"] == "not_found_error"
+        case _:
+            assert (answer.error["code"], answer.error["status"]) == (404, "NOT_FOUND")
+    assert "Plexus serves" in answer.error["message"]
+
+
+def test_v1_twice_says_what_is_wrong(served: Gateway) -> None:
+    answer = served.ask("/v1/v1/messages", b"{}")
+    assert "/v1 twice" in answer.error["message"]
+
+
+def test_wrong_methods(served: Gateway) -> None:
+    for path, kind in ((CHAT, "invalid_request_error"), (MESSAGES, "invalid_request_error")):
+        answer = served.ask(path, None, "DELETE")
+        assert (answer.status, answer.error["type"]) == (405, kind)
+        assert "POST" in answer.headers["allow"]
+    assert served.ask(CHAT, None, "OPTIONS").headers["allow"] == "POST"
+
+
+def test_probes(served: Gateway) -> None:
+    for path in ("/livez", "/readyz"):
+        answer = served.ask(path)
+        assert (answer.status, answer.body) == (200, b"")
+    for path in ("/", "/api/hello"):
+        assert served.ask(path, None, "HEAD").status == 200
+    health = served.ask("/health").json
+    assert (health["status"], health["models"]) == ("ok", len(NAMES))
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", CHAT, MESSAGES, "/v1/live"])
+def test_a_websocket_upgrade_gets_426(served: Gateway, path: str) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    answer = served.ask(path, None, "GET", {**upgrade, "sec-websocket-key": "x" * 24})
+    assert answer.status == 426
+    assert answer.headers["connection"].startswith("close")
+    assert "error" in answer.json
+
+
+def test_an_upgrade_to_http2_is_ignored(served: Gateway) -> None:
+    """Java offers it with every request on a plain connection."""
+    own = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
+    assert served.ask("/v1/models", headers=own).status == 200
+    with_body = served.ask(model="fast", headers=own)
+    assert with_body.status == 400
+    assert "Upgrade" in with_body.error["message"]
+
+
+def test_request_ids(served: Gateway) -> None:
+    for name in ("x-request-id", "x-client-request-id"):
+        assert served.ask("/livez", headers={name: "my-id:1"}).headers["x-request-id"] == "my-id:1"
+    for bad in ("a b", "x" * 200, 'a"b', ""):
+        own = served.ask("/livez", headers={"x-request-id": bad}).headers["x-request-id"]
+        assert own.startswith("req_") and len(own) == 28
+
+
+def test_cors(served: Gateway) -> None:
+    origin = {"origin": "https://app.example"}
+    asked = {**origin, "access-control-request-method": "POST"}
+    preflight = served.ask(CHAT, None, "OPTIONS", asked)
+    assert preflight.status == 200
+    assert preflight.headers["access-control-allow-origin"] == "https://app.example"
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    answer = served.ask(model="fast", headers=origin)
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    assert "x-plexus-model" in answer.headers["access-control-expose-headers"]
+    stranger = served.ask(model="fast", headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in stranger.headers
+    error = served.ask(model="nope", headers=origin)
+    assert error.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_one_log_line_a_request(tmp_path: Path) -> None:
+    with gateway(CONFIG, tmp_path) as own:
+        own.ask(model="fast")
+        own.ask("/nothing")
+        own.ask(MESSAGES, model="org/deep", stream=True)
+        lines = own.sink.wait_requests(3)
+    assert [line["status"] for line in lines] == [200, 404, 200]
+    first = lines[0]
+    assert (first["alias"], first["target"]) == ("fast", "echo/one")
+    assert (first["tokens_in"], first["tokens_out"], first["finish"]) == (2, 2, "stop")
+    assert lines[2]["stream"] is True
+    assert all("say something" not in repr(line) for line in lines)
