@@ -94,10 +94,13 @@ class Upstream(Talker):
         super().__init__(command, ROOT, folder / "upstream.log")
         self.port = int(self.line())
 
-    def take(self, tag: str = "untagged") -> list[dict[str, Any]]:
-        """The requests that reached it under ``tag`` since they were last taken."""
+    def take(self, tag: str = "untagged", count: int = 0) -> list[dict[str, Any]]:
+        """The requests that reached it under ``tag`` since they were last taken.
+
+        Waits a moment for ``count`` of them, for what happens after the client has its answer.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
-        connection.request("GET", f"/seen/{tag}")
+        connection.request("GET", f"/seen/{tag}/{count}")
         records: list[dict[str, Any]] = json.load(connection.getresponse())
         connection.close()
         return records

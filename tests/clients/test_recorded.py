@@ -18,7 +18,11 @@ from tests.clients.conftest import MODELS
 from tests.clients.processes import DEADLINE, ROOT, Gateway, Upstream
 
 FOLDER = ROOT.parent / "shared" / "clients"
-SERVED = {"/v1/chat/completions": "openai-chat", "/v1/messages": "anthropic-messages"}
+SERVED = {
+    "/v1/chat/completions": "openai-chat",
+    "/chat/completions": "openai-chat",
+    "/v1/messages": "anthropic-messages",
+}
 LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
@@ -197,7 +201,7 @@ def check_refusal(record: Record, answer: Answer) -> Any:
     if "/messages" in record.path:
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
         assert body["request_id"] == answer.headers["request-id"]
-    elif record.path.startswith("/v1beta/"):
+    elif record.path.startswith("/v1beta/") or ":" in record.path:
         assert (body["error"]["code"], body["error"]["status"]) == (404, "NOT_FOUND")
     else:
         assert body["error"].keys() == {"message", "type", "param", "code"}

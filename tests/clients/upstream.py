@@ -1,9 +1,9 @@
 """A provider of both dialects on loopback, a process of its own.
 
 ``python -m tests.clients.upstream`` prints its port, answers what the scenario of a request says,
-refuses with a 400 what a strict provider would refuse, and tells under ``GET /seen/TAG`` what
-reached it.  Requests that name no scenario (the recorded ones) are answered whatever they hold, and
-are filed under ``untagged``.
+refuses with a 400 what a strict provider would refuse, and tells under ``GET /seen/TAG/COUNT``
+what reached it.  Requests that name no scenario (the recorded ones) are answered whatever they
+hold, and are filed under ``untagged``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _PROVIDERS: dict[str, ModuleType] = {
     "/v1/chat/completions": chat_provider,
     "/v1/messages": messages_provider,
 }
+PATIENCE = 5.0
 _PAGE = b"<html><head><title>502</title></head><body>bad gateway of a CDN</body></html>"
 
 
@@ -32,15 +33,18 @@ class Log:
     """What was seen, by tag; several connections write at once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._records: dict[str, list[dict[str, Any]]] = {}
 
     def add(self, tag: str, record: dict[str, Any]) -> None:
-        with self._lock:
+        with self._changed:
             self._records.setdefault(tag, []).append(record)
+            self._changed.notify_all()
 
-    def take(self, tag: str) -> list[dict[str, Any]]:
-        with self._lock:
+    def take(self, tag: str, count: int) -> list[dict[str, Any]]:
+        """What there is, once there are ``count`` records or some seconds have passed."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._records.get(tag, ())) >= count, PATIENCE)
             return self._records.pop(tag, [])
 
 
@@ -53,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet: the tests ask for what was seen."""
 
     def do_GET(self) -> None:
-        self._json(200, self.log.take(self.path.removeprefix("/seen/")))
+        """``/seen/TAG/COUNT``."""
+        _, _, tag, count = self.path.split("/")
+        self._json(200, self.log.take(tag, int(count)))
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))
