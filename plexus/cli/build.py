@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from plexus.compiler import Examined, examine, generated, planned
+from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.diagnostics import (
     Diagnostic,
     as_github,
@@ -20,11 +22,24 @@ from plexus.compiler.diagnostics import (
     quote,
     suggest,
 )
-
-CONFIG = Path("plexus.json")
-OUT = "generated"
+from plexus.compiler.pipeline import Examined, examine, generated, planned
 
 
+def without_collector(run: Callable[[Namespace], int]) -> Callable[[Namespace], int]:
+    """A command that lives for a second and keeps what it makes: looking for garbage is a third."""
+
+    @wraps(run)
+    def command(arguments: Namespace) -> int:
+        gc.disable()
+        try:
+            return run(arguments)
+        finally:
+            gc.enable()
+
+    return command
+
+
+@without_collector
 def check(arguments: Namespace) -> int:
     """All diagnostics; nothing is written and ``generated/`` is not looked at."""
     examined = examine(config_path(arguments))
@@ -38,6 +53,7 @@ def check(arguments: Namespace) -> int:
     return int(examined.failed)
 
 
+@without_collector
 def build(arguments: Namespace) -> int:
     """Write ``generated/``, or with ``--check`` show what is not as it would be written."""
     from plexus.compiler.output import OutputError
@@ -137,19 +153,3 @@ def _with_environment(examined: Examined) -> Examined:
         return examined
     found = missing(examined.document, examined.resolved.config, os.environ)
     return replace(examined, diagnostics=in_order((*examined.diagnostics, *found)))
-
-
-def config_path(arguments: Namespace) -> Path:
-    return arguments.config or CONFIG
-
-
-def out_path(arguments: Namespace) -> Path:
-    """Absolute, without following links: a link must stay visible to be refused."""
-    out = arguments.out or config_path(arguments).parent / OUT
-    return Path(os.path.abspath(out))
-
-
-def shown(path: Path) -> str:
-    """A path as people know it: relative to where they stand, if it is below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from plexus.cli.build import config_path, out_path, show, shown
-from plexus.compiler import examine, generated
+from plexus.cli.build import show
+from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.output import OutputError, write
+from plexus.compiler.pipeline import examine, generated
 from plexus.manifest import digest
 
 _TURN = 0.2

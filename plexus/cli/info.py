@@ -10,10 +10,12 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from plexus.cli.build import CONFIG, config_path, show
-from plexus.compiler import catalog, examine
+from plexus.cli.build import show
+from plexus.cli.paths import CONFIG, config_path
+from plexus.compiler import catalog
 from plexus.compiler.config import Config
 from plexus.compiler.factory import option_schema
+from plexus.compiler.pipeline import examine
 from plexus.compiler.shape import schema_text
 
 SCHEMA = Path("schema") / "plexus.schema.json"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from plexus import __version__, manifest
-from plexus.cli.build import config_path, out_path, show, shown
-from plexus.compiler import config_digest, examine, generated
-from plexus.compiler.diagnostics import quote
-from plexus.compiler.output import OutputError, repair, write
-from plexus.compiler.resolve import is_loopback
+from plexus.cli.paths import config_path, out_path, shown
+from plexus.compiler.source import config_digest
 from plexus.manifest import ManifestError
+
+_SHOWN = 8
 
 
 def serve(arguments: Namespace) -> int:
@@ -27,12 +27,10 @@ def serve(arguments: Namespace) -> int:
         if code:
             return code
     try:
-        repair(folder)
+        if not folder.exists():
+            _taken_back(folder)
         _refuse_stale(folder)
         return _start(arguments, folder)
-    except OutputError as error:
-        print(error.message, file=sys.stderr)
-        return 1
     except ManifestError as error:
         print(f"{shown(error.path)}: {error.message}; run `plexus build`", file=sys.stderr)
         return 1 if error.kind in ("missing", "unreadable") else 3
@@ -41,11 +39,25 @@ def serve(arguments: Namespace) -> int:
         return 1
 
 
+def _taken_back(folder: Path) -> None:
+    """Where a build died between two renames, the old package is put back."""
+    from plexus.compiler.output import repair
+
+    repair(Path(os.path.abspath(folder)))
+
+
 def _build_if_needed(config: Path, folder: Path) -> int:
-    """Bring the folder up to date; says so when there was something to do."""
+    """Bring the folder up to date; says so when there was something to do.
+
+    The compiler is only imported when there is: a server has no use for it.
+    """
     reason = _outdated(config, folder)
     if reason is None:
         return 0
+    from plexus.cli.build import show
+    from plexus.compiler.output import OutputError, write
+    from plexus.compiler.pipeline import examine, generated
+
     print(f"{shown(folder)}: {reason}; building", file=sys.stderr)
     examined = examine(config)
     show(examined, "text")
@@ -88,15 +100,14 @@ def _start(arguments: Namespace, folder: Path) -> int:
     from plexus.gateway.server import serve as run
 
     generation = load(folder)
-    host = arguments.host or generation.settings.host
-    port = arguments.port if arguments.port is not None else generation.settings.port
-    if not generation.keys and not is_loopback(host) and not arguments.allow_anonymous:
-        print(
-            f"serving on {quote(host)} lets everybody who reaches it use your providers' keys:\n"
-            'add client "keys" to the config, or say --allow-anonymous',
-            file=sys.stderr,
-        )
-        return 1
-    if arguments.workers > 1:
-        print(f"{arguments.workers} workers share nothing between them", file=sys.stderr)
-    return run(folder, host=host, port=port, workers=arguments.workers)
+    settings = generation.settings
+    names = sorted(generation.table.models)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    print(f"models: {', '.join(names[:_SHOWN])}{more}", file=sys.stderr)
+    return run(
+        folder,
+        host=arguments.host or settings.host,
+        port=settings.port if arguments.port is None else arguments.port,
+        workers=arguments.workers,
+        allow_anonymous=arguments.allow_anonymous,
+    )

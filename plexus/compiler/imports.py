@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 
 from plexus.compiler.literal import WIDTH
 
@@ -65,6 +66,7 @@ def _member_order(name: str) -> tuple[int, tuple[tuple[int, int, int, str], ...]
     return kind, _natural(name)
 
 
+@cache
 def _natural(name: str) -> tuple[tuple[int, int, int, str], ...]:
     """Digits compare by their value; a run with a leading zero like a fraction."""
     return tuple(_token(token) for token in _TOKEN.findall(name.lower()))

@@ -8,6 +8,7 @@ what changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 WIDTH = 100
 _STEP = 4
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -141,6 +143,8 @@ def _lines(opening: str, items: list[str], closing: str, indent: int) -> str:
 
 def text(value: str) -> str:
     """A text as an ASCII literal, in the quotes that need fewer escapes."""
+    if _PLAIN.fullmatch(value):
+        return f'"{value}"'
     quote = "'" if value.count('"') > value.count("'") else '"'
     return quote + "".join(_escaped(char, quote) for char in value) + quote
 

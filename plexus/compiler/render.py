@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def render(plan: Plan) -> dict[str, str]:
     for alias in plan.aliases.values():
         files[f"aliases/{alias.module}.py"] = _alias(plan, alias)
     for path, text in files.items():
-        ast.parse(text, path)
+        compile(text, path, "exec", dont_inherit=True)
     return dict(sorted(files.items()))
 
 
@@ -56,6 +55,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        auto_reload=False,
     )
     environment.filters["py"] = py
     return environment

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -325,7 +326,7 @@ class _Resolver:
         if target.model and not self._lists(provider, target.model):
             place = (*path, "model") if written else path
             message = f"{who} names model {quote(target.model)}, which provider"
-            hint = suggest(target.model, provider.models) or "add it to its models"
+            hint = suggest(target.model, provider.models or ()) or "add it to its models"
             self.error(place, "P303", f"{message} {quote(provider.name)} does not list", hint)
         return provider.enabled
 
@@ -444,4 +445,7 @@ def parse_expiry(text: str) -> float:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on ``host``."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from plexus.compiler.diagnostics import Diagnostic, printable, quote
 from plexus.compiler.secrets import mask
+from plexus.manifest import canonical, digest
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Step: TypeAlias = "str | int"
@@ -140,6 +141,12 @@ def read(path: Path, file: str) -> tuple[Document | None, list[Diagnostic]]:
         message = f"cannot read the file: {error.strerror or type(error).__name__}"
         return None, [Diagnostic(file, 0, 0, "P100", message, hint)]
     return parse(raw, file)
+
+
+def config_digest(path: Path) -> str | None:
+    """The digest that a build of this file would carry, or None when it cannot be read."""
+    document, _ = read(path, str(path))
+    return None if document is None else digest(canonical(document.data))
 
 
 def parse(raw: bytes, file: str) -> tuple[Document | None, list[Diagnostic]]:

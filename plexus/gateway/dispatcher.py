@@ -28,7 +28,7 @@ from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.losses import LossWarning
-from plexus.transformers.translation import Prepared, Translation
+from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import PlexusError, UnifiedError
 
 _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
@@ -104,6 +104,8 @@ class Exchange:
         record.attempts += 1
         try:
             await self._ask(target, translation, prepared)
+        except DisguisedError as problem:
+            raise AttemptFailed(target, problem.error, failure=problem.failure) from None
         except PlexusError as problem:
             raise AttemptFailed(target, problem.error) from None
         except UpstreamFailed as failed:

@@ -101,7 +101,7 @@ class Relay:
 
     def _hold(self, out: bytes) -> None:
         if self._stream.failure is not None:
-            raise AttemptFailed(self._target, self._stream.failure)
+            raise AttemptFailed(self._target, self._stream.failure, failure=self._stream.verbatim)
         self._held.append(out)
         self._size += len(out)
         if self._size > self._limits.held:

@@ -63,17 +63,29 @@ class Failure(Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
 
 
+class DisguisedError(PlexusError):
+    """A 200 whose whole body is an error, passed through: it fails over like any other error, and a
+    client of the same dialect may see it as it came (errors.md §3).
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
+
+
 class StreamTranslation(Protocol):
     """One upstream stream on its way to the client; the relay drives it.
 
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
+    ``verbatim``: the stream is nothing but an error the client may see as it came.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
     committed: bool
     finished: bool
     failure: UnifiedError | None
+    verbatim: Failure | None
     usage: UnifiedUsage | None
     finish: FinishReason | None
     content_type: str
@@ -186,7 +198,7 @@ class PassthroughPrepared:
             body, _ = self._dialect.format_response(response, request)
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
-            raise PlexusError(seen.error)
+            raise _disguised(seen.error, body, "application/json")
         if self._call.show_model is not None:
             body = _rename(body, self._call.show_model)
         return Answer(
@@ -294,6 +306,17 @@ def truncated(target: TargetModel) -> UnifiedError:
     )
 
 
+def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusError:
+    """The exception for an error in a 200.
+
+    What is no answer of the dialect, or is about our credential, stays hidden.
+    """
+    if error.kind in ("upstream", "authentication", "permission"):
+        return PlexusError(error)
+    failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
+    return DisguisedError(failure)
+
+
 def _rename(body: bytes, model: str) -> bytes:
     try:
         return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
@@ -308,6 +331,7 @@ class _Stream:
         self.committed = False
         self.finished = False
         self.failure: UnifiedError | None = None
+        self.verbatim: Failure | None = None
         self.usage: UnifiedUsage | None = None
         self.finish: FinishReason | None = None
         self._client = client
@@ -357,8 +381,12 @@ class PassthroughStream(_Stream):
         super().__init__(dialect, call, wire)
         self._decoder = dialect.decoder()
         self._observer = dialect.stream_observer()
+        self._lead: bytes | None = b""
+        """What came up to the first event, None after it."""
 
     def _read(self, data: bytes) -> bytes:
+        if self._lead is not None:
+            self._lead += data
         return self._relay(self._decoder.feed(data))
 
     def _end(self) -> bytes:
@@ -387,7 +415,9 @@ class PassthroughStream(_Stream):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
-                self.failure = seen.error
+                self._fail_as_it_came(seen.error, frame)
+            if frame.data:
+                self._lead = None
             if seen.usage_only and self._wire.hide_usage:
                 continue
             if self._call.show_model is not None and frame.data:
@@ -396,6 +426,13 @@ class PassthroughStream(_Stream):
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
+        """The provider's error event; one that is the whole stream may be shown unchanged."""
+        self.failure = error
+        if self._lead is not None and frame.event == "error":
+            shown = _disguised(error, self._lead, self.content_type)
+            self.verbatim = shown.failure if isinstance(shown, DisguisedError) else None
 
 
 class TranslateStream(_Stream):

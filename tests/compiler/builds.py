@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plexus.compiler import Examined, examine_text, generated
 from plexus.compiler.diagnostics import as_text
 from plexus.compiler.output import write
+from plexus.compiler.pipeline import Examined, examine_text, generated
 
 FILE = "plexus.json"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from plexus.compiler import examine_text, generated
 from plexus.compiler.diagnostics import as_text
+from plexus.compiler.pipeline import examine_text, generated
 from plexus.manifest import NAME
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ CASE = Path(__file__).parent / "cases" / "everything" / "plexus.json"
 CHILD = """
 import hashlib, sys
 from pathlib import Path
-from plexus.compiler import examine, generated
+from plexus.compiler.pipeline import examine, generated
 for line in sys.stdin:
     files = generated(examine(Path(line.rstrip("\\n"))))
     print(hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest(), flush=True)
@@ -72,7 +72,7 @@ def test_a_hundred_builds_give_the_same_bytes(tmp_path: Path, seeded: random.Ran
 
 def test_a_change_of_meaning_changes_the_bytes(tmp_path: Path) -> None:
     """The negative control: what the test above compares does tell configs apart."""
-    from plexus.compiler import examine_text, generated
+    from plexus.compiler.pipeline import examine_text, generated
 
     data = json.loads(CASE.read_text())
     seen = set()

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from plexus import manifest
-from plexus.compiler import Examined, examine_text, generated, planned
 from plexus.compiler.diagnostics import as_github, as_json
+from plexus.compiler.pipeline import Examined, examine_text, generated, planned
 from tests.compiler.builds import build, examined, files, small, text
 
 CASES = Path(__file__).parent / "cases"
@@ -425,7 +425,7 @@ def test_nothing_is_ever_fetched() -> None:
         "    if event == 'open' and 'passwd' in str(arguments[0]):\n"
         "        raise SystemExit(event)\n"
         "sys.addaudithook(watch)\n"
-        "from plexus.compiler import examine_text\n"
+        "from plexus.compiler.pipeline import examine_text\n"
         "config = json.loads(sys.argv[1])\n"
         "for target in ('http://127.0.0.1:9/x', 'file:///etc/passwd', '#'):\n"
         "    config['$schema'] = target\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plexus.compiler import examine
+from plexus.compiler.pipeline import examine
 from plexus.transformers import steps
 from plexus.transformers.base import Step, WireStep
 from plexus.transformers.capabilities import Capabilities

@@ -125,10 +125,12 @@ class TextSlot(Slot):
         if delta.kind == "audio" or isinstance(delta.value, Proof):
             return []
         text = delta.value
+        if not text:
+            return []
         out: list[Frame] = []
         if not self._opened:
             self._held = text = self._held + text
-            if not text or (text.isspace() and not self._own):
+            if text.isspace() and not self._own:
                 return []
             self._opened = True
             out.append(self.events.start({"type": "text", "text": ""}))

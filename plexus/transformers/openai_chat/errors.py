@@ -13,6 +13,7 @@ from plexus.transformers.openai_chat.evidence import (
     read_evidence,
     truthy,
 )
+from plexus.transformers.openai_chat.finish import ERRORS
 from plexus.transformers.openai_chat.retry import retry_after
 from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail
 
@@ -179,6 +180,20 @@ def error_in(fields: Mapping[str, Raw], provider: str = "") -> UnifiedError | No
         if evidence is not None:
             return classify(0, evidence, {}, provider)
     return None
+
+
+def choice_error(
+    fields: Mapping[str, Raw], finish: str | None, provider: str = ""
+) -> UnifiedError | None:
+    """The error one choice reports: OpenRouter's ``error``, or a finish word that is one."""
+    raw = fields.get("error")
+    if truthy(raw):
+        return error_in({"error": raw} if raw is not None else {}, provider)
+    if finish not in ERRORS:
+        return None
+    words = f"the provider ended the answer with finish_reason {finish}"
+    evidence = Evidence(message=words, code=finish or "", text=words)
+    return classify(0, evidence, {}, provider)
 
 
 def _statuses(fields: Mapping[str, Raw]) -> dict[str, Raw]:

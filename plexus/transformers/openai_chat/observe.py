@@ -6,11 +6,13 @@ from msgspec import Raw, Struct
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.framing import Frame
 from plexus.transformers.base import Observation
-from plexus.transformers.openai_chat.errors import error_in
+from plexus.transformers.openai_chat.errors import choice_error, error_in
 from plexus.transformers.openai_chat.finish import observed
+from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.response import not_chat
 from plexus.transformers.openai_chat.stream_parser import empty
 from plexus.transformers.openai_chat.usage import Usage, parse_usage, unify
+from plexus.unified.errors import UnifiedError
 
 _NONE = Observation()
 _CONTENT = Observation(content=True)
@@ -45,7 +47,7 @@ class _Choice(Struct):
     message: _Delta | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
-    error: Raw | None = None
+    error: Raw = NULL
 
 
 class _Groq(Struct):
@@ -59,7 +61,7 @@ class _Chunk(Struct):
     choices: list[_Choice] | None = None
     usage: Usage | None = None
     x_groq: _Groq | None = None
-    error: Raw | None = None
+    error: None = None
 
 
 _chunk = msgspec.json.Decoder(_Chunk).decode
@@ -106,9 +108,7 @@ class ChatObserver:
             if choice.finish_reason:
                 finish = finish or observed(choice.finish_reason)
                 self._finished.add(number)
-        error = None
-        if finish == "error" or (chunk.x_groq is not None and chunk.x_groq.error):
-            error = error_in({"error": Raw(msgspec.json.encode(_words(chunk, finish)))})
+        error = _error(chunk)
         return Observation(
             content=content or finish is not None,
             terminal=bool(self._finished) and self._finished >= self._open and error is None,
@@ -145,9 +145,15 @@ class ChatObserver:
         return _CONTENT if "choices" in fields else _NONE
 
 
-def _words(chunk: _Chunk, finish: str | None) -> str:
-    said = None if chunk.x_groq is None else chunk.x_groq.error
-    return said or f"the provider ended the answer with finish_reason {finish}"
+def _error(chunk: _Chunk) -> UnifiedError | None:
+    """The error below the top of a chunk or answer: Groq's member, or a choice that failed."""
+    if chunk.x_groq is not None and chunk.x_groq.error:
+        return error_in({"error": Raw(msgspec.json.encode(chunk.x_groq.error))})
+    for choice in chunk.choices or ():
+        error = choice_error({"error": choice.error}, choice.finish_reason)
+        if error is not None:
+            return error
+    return None
 
 
 def observe_response(body: bytes) -> Observation:
@@ -166,10 +172,9 @@ def observe_response(body: bytes) -> Observation:
         return _loose_answer(body, fields)
     choices = answer.choices or []
     finish = observed(choices[0].finish_reason) if choices else None
-    if finish == "error":
-        return Observation(
-            error=error_in({"error": Raw(msgspec.json.encode(_words(answer, finish)))})
-        )
+    error = _error(answer)
+    if error is not None:
+        return Observation(error=error)
     if not any(choice.message is not None or choice.finish_reason for choice in choices):
         return Observation(error=empty(""))
     usage = answer.usage or (None if answer.x_groq is None else answer.x_groq.usage)

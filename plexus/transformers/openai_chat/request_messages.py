@@ -91,6 +91,7 @@ def _parse_message(raw: Raw, path: str, legacy: _LegacyCalls) -> UnifiedMessage:
             level.at("role"),
             "invalid_value",
         )
+    form = level.rest.get("cache_control")
     cache = parse_cache_control(level)
     name = level.take("name", STR)
     match role:
@@ -104,7 +105,7 @@ def _parse_message(raw: Raw, path: str, legacy: _LegacyCalls) -> UnifiedMessage:
                 raise missing(level.at("content"))
             content = parse_content(content_raw, level.at("content"))
     if cache is not None:
-        content = _mark_last(content, cache)
+        content = _mark_last(content, cache, form)
     return UnifiedMessage(role=role, content=content, name=name, ext=_ext(level))
 
 
@@ -113,11 +114,16 @@ def _ext(level: Level) -> Ext:
     return {NAME: rest} if rest else {}
 
 
-def _mark_last(content: tuple[Content, ...], cache: CacheControl) -> tuple[Content, ...]:
-    """A message-level marker belongs to the last part (canonical.md §2)."""
+def _mark_last(
+    content: tuple[Content, ...], cache: CacheControl, form: Raw | None
+) -> tuple[Content, ...]:
+    """A message-level marker belongs to the last part (canonical.md §2), in its own ``form``."""
     if not content:
         return content
-    return (*content[:-1], replace(content[-1], cache_control=cache))
+    last, ext = content[-1], content[-1].ext
+    if form is not None:
+        ext = {NAME: {**ext.get(NAME, {}), "cache_control": form}}
+    return (*content[:-1], replace(last, cache_control=cache, ext=ext))
 
 
 def _parse_result(

@@ -12,9 +12,7 @@ from msgspec import Meta, Raw
 from plexus.streaming.framing import Frame
 from plexus.transformers.base import WireRequest
 from plexus.transformers.openai_chat.choice_parser import ChoiceParser, PartMaker
-from plexus.transformers.openai_chat.errors import classify, error_in
-from plexus.transformers.openai_chat.evidence import Evidence, find, truthy
-from plexus.transformers.openai_chat.finish import ERRORS
+from plexus.transformers.openai_chat.errors import choice_error, error_in
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.request_parse import TIERS
@@ -165,18 +163,11 @@ class ChatStreamParser:
             choice = self._choices[index] = ChoiceParser(index, self._maker)
         if "usage" in fields:
             self._read_usage(fields.pop("usage"))
-        said = fields.get("error")
         finish = _text(fields["finish_reason"]) if "finish_reason" in fields else None
-        if truthy(said) or finish in ERRORS:
-            return self._said_error(said, finish)
-        choice.read(fields, finish, whole)
-        return None
-
-    def _said_error(self, raw: Raw | None, finish: str | None) -> UnifiedError:
-        found = None if raw is None else find({"error": msgspec.json.decode(raw)})
-        words = f"the provider ended the answer with {finish}"
-        evidence = found or Evidence(message=words, code=finish or "", text=words)
-        return classify(0, evidence, {}, self._wire.target.provider)
+        error = choice_error(fields, finish, self._wire.target.provider)
+        if error is None:
+            choice.read(fields, finish, whole)
+        return error
 
 
 def _created(raw: Raw | None) -> int:

@@ -206,7 +206,7 @@ def test_vendors_parts_go_back_as_written(part: dict[str, Any]) -> None:
     ]
 
 
-# -- messages ----------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 def message(role: Any, *content: Content, **fields: Any) -> UnifiedMessage:
@@ -411,7 +411,7 @@ def test_a_router_gets_the_proofs_of_all_vendors() -> None:
     assert found["reasoning_details"][0]["signature"] == "sig"
 
 
-# -- tools -------------------------------------------------------------------------------------------
+# -- tools -----------------------------------------------------------------------------------------
 
 F = FunctionTool(name="f", parameters=Raw(b'{"type":"object","properties":{}}'))
 
@@ -504,7 +504,7 @@ def test_an_object_without_properties_gets_some() -> None:
     }
 
 
-# -- the rest ----------------------------------------------------------------------------------------
+# -- the rest --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -633,7 +633,7 @@ def test_refusals_and_audio_of_the_history() -> None:
     assert found[1] == {"role": "assistant", "content": None, "refusal": "nope"}
 
 
-# -- pass-through ------------------------------------------------------------------------------------
+# -- pass-through ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

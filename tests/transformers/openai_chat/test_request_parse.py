@@ -348,9 +348,13 @@ def test_bare_strings_and_message_markers() -> None:
     message = parse_message(
         {"role": "system", "content": ["a", "b"], "cache_control": {"type": "ephemeral"}}
     )
+    form = message.content[1].ext["openai-chat"]["cache_control"]
+    assert bytes(form) == b'{"type": "ephemeral"}'
     assert message.content == (
         TextContent(text="a"),
-        TextContent(text="b", cache_control=CacheControl()),
+        TextContent(
+            text="b", cache_control=CacheControl(), ext={"openai-chat": {"cache_control": form}}
+        ),
     )
 
 

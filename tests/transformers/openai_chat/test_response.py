@@ -75,7 +75,9 @@ FULL = {
                     }
                 ],
                 "audio": {"id": "a1", "data": "AAAA", "expires_at": 7, "transcript": "t"},
-                "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}],
+                "images": [
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+                ],
                 "vendor_note": [1.0],
             },
             "logprobs": {"content": [{"token": "t", "logprob": -9999.0}], "refusal": None},

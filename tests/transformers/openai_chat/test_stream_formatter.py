@@ -278,7 +278,11 @@ def test_refusals_audio_and_images() -> None:
         {"audio": {"id": "a", "data": "AAAA", "expires_at": 1, "transcript": "t"}},
         {
             "images": [
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "index": 0}
+                {
+                    "type": "image_url",
+                    "image_url": {"url": "data:image/png;base64,AAAA"},
+                    "index": 0,
+                }
             ]
         },
     ]

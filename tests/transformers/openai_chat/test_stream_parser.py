@@ -99,7 +99,7 @@ def test_data_that_is_no_json_is_an_error_of_decoding() -> None:
         chat.stream_parser(request_to()).feed(Frame("", b"<html>"))
 
 
-# -- calls -------------------------------------------------------------------------------------------
+# -- calls -----------------------------------------------------------------------------------------
 
 A = ToolCallContent(id="call_a", name="f", arguments='{"x":1}')
 B = ToolCallContent(id="call_b", name="g", arguments="{}")
@@ -252,7 +252,7 @@ def test_T27_signatures_on_calls_even_late_and_without_an_index(place: str) -> N
         assert part.proof == Proof("sig", "signature", Origin("gemini", "upstream", "m-1"))
 
 
-# -- text, thinking, refusals ------------------------------------------------------------------------
+# -- text, thinking, refusals ----------------------------------------------------------------------
 
 
 def test_order_of_text_and_calls_is_kept() -> None:
@@ -397,7 +397,7 @@ def test_logprobs_come_before_the_text_they_belong_to() -> None:
     assert msgspec.json.decode(found[1].raw) == logprobs
 
 
-# -- the envelope ------------------------------------------------------------------------------------
+# -- the envelope ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -511,7 +511,7 @@ def test_several_choices_keep_apart() -> None:
     ]
 
 
-# -- errors ------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -594,7 +594,7 @@ def test_a_wild_choice_index_is_no_chat(index: int) -> None:
         read(delta(_index=index, content="x"))
 
 
-# -- splits ------------------------------------------------------------------------------------------
+# -- splits ----------------------------------------------------------------------------------------
 
 
 def test_T54_T55_splits_change_nothing(seeded: random.Random) -> None:
