@@ -14,6 +14,9 @@ from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.unified.request import Source
 
+_READ = frozenset({"x-claude-code-session-id"})
+"""Client headers that a formatter may read and none forwards (traps.md T19)."""
+
 
 class ModelResource:
     """Something a model name resolves to; generated subclasses set the class attributes.
@@ -66,7 +69,7 @@ class ModelResource:
             received=int(self._services.clock()),
             headers={
                 name: value.decode("latin-1")
-                for name in dialect.FORWARDED_HEADERS
+                for name in dialect.FORWARDED_HEADERS | _READ
                 if (value := channel.headers.get(name.encode("ascii"))) is not None
             },
         )

@@ -23,6 +23,15 @@ Headers = tuple[tuple[str, str], ...]
 """Header pairs, names in lower case."""
 
 
+TRACING = frozenset({"traceparent", "tracestate"})
+"""W3C Trace Context: goes to every provider, whatever it speaks."""
+
+
+def picked(source: Source, names: frozenset[str]) -> Headers:
+    """Those of the client's headers that are named, sorted."""
+    return tuple((name, source.headers[name]) for name in sorted(names & source.headers.keys()))
+
+
 class ClientCall(Struct, frozen=True, kw_only=True):
     """One client request as it came in, guarded but not parsed.
 
