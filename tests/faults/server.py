@@ -153,7 +153,8 @@ class FaultServer:
         try:
             while await self._one(reader, writer, number):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled only when the server closes; asyncio's own callback trips over it.
             pass
         finally:
             self._note(opened=-1)
