@@ -110,6 +110,7 @@ class FaultServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._stop = asyncio.Event()
+        self._woken = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -125,6 +126,20 @@ class FaultServer:
     def call(self, function: Callable[[], None]) -> None:
         """Run ``function`` in the server's loop: to set an event a script waits for."""
         self._loop.call_soon_threadsafe(function)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """For scripts: wait until ``condition`` holds; it is looked at after every ``wake``."""
+        while not condition():
+            await self._woken.wait()
+
+    def wake(self) -> None:
+        """Scripts that wait look again."""
+
+        def look() -> None:
+            woken, self._woken = self._woken, asyncio.Event()
+            woken.set()
+
+        self.call(look)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)

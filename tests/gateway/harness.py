@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -250,7 +250,8 @@ def serving(services: Services, sink: Sink, drain: float = 5.0) -> Iterator[Gate
     try:
         yield found
     finally:
-        found.loop.call_soon_threadsafe(found.server.stop)
+        with suppress(RuntimeError):  # Its loop is closed: the test has stopped it.
+            found.loop.call_soon_threadsafe(found.server.stop)
         thread.join(DEADLINE * 2)
     assert not thread.is_alive(), "the gateway did not stop"
     assert not leftovers, leftovers
