@@ -9,6 +9,12 @@ TARGETS = {
         resource="LocalKimiVlResource",
         alias="local/kimi-vl",
     ),
+    "local/plain": Entry(
+        name="local/plain",
+        module="targets.local__plain",
+        resource="LocalPlainResource",
+        alias="local/plain",
+    ),
     "local/qwen3": Entry(
         name="local/qwen3",
         module="targets.local__qwen3",
