@@ -102,6 +102,8 @@ class FaultServer:
         self.requests: list[Request] = []
         self.departures: list[float] = []
         """When a client closed the connection of a request that was still being answered."""
+        self.marks: dict[str, float] = {}
+        """What scripts noted with ``mark``, and when."""
         self.open = 0
         self.connections = 0
         self.errors: list[str] = []
@@ -126,6 +128,11 @@ class FaultServer:
     def call(self, function: Callable[[], None]) -> None:
         """Run ``function`` in the server's loop: to set an event a script waits for."""
         self._loop.call_soon_threadsafe(function)
+
+    def mark(self, name: str) -> None:
+        """For scripts: note that something has come to pass; tests that ``wait`` look again."""
+        self.marks[name] = time.monotonic()
+        self._note()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """For scripts: wait until ``condition`` holds; it is looked at after every ``wake``."""
@@ -181,10 +188,11 @@ class FaultServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
         method, path, _ = first.split(" ")
-        headers = {}
+        headers: dict[str, str] = {}
         for line in filter(None, lines):
             name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
+            before = f"{headers[name.lower()]}, " if name.lower() in headers else ""
+            headers[name.lower()] = before + value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         request = Request(method, path, headers, body, number)
         self.requests.append(request)

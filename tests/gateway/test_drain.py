@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 import socket
@@ -11,19 +10,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from tests.faults.server import FaultServer, Peer, fault_server
 from tests.gateway import wire
-from tests.gateway.harness import CHAT, MESSAGES, SAY, Json, gateway, post
+from tests.gateway.client import DEADLINE, Client, Ending, Idle
+from tests.gateway.harness import CHAT, MESSAGES, Json, gateway
 from tests.gateway.processes import Plexus, built, plexus, write_config
 
 STREAMS = 50
-DEADLINE = 60.0
 UPSTREAMS = {"chat": "openai-chat", "messages": "anthropic-messages"}
-Ending = Literal["complete", "error", "cut"]
 
 
 def config(port: int) -> Json:
@@ -78,52 +75,6 @@ class Upstream:
         self.server.wake()
 
 
-class Client:
-    """One call, read as far as a test wants."""
-
-    def __init__(self, port: int, path: str, model: str, stream: bool = True) -> None:
-        self._path = path
-        self._stream = stream
-        body = {"model": model, "messages": SAY, "max_tokens": 9, "stream": stream}
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
-        self._sock.sendall(post(path, json.dumps(body).encode()))
-        self._response = http.client.HTTPResponse(self._sock)
-        self._text = b""
-        self.status = 0
-
-    def begin(self, mark: bytes) -> None:
-        """Read until ``mark`` has come."""
-        self._response.begin()
-        self.status = self._response.status
-        while mark not in self._text:
-            data = self._response.read1()
-            assert data, self._text
-            self._text += data
-
-    def ending(self) -> Ending:
-        """How the answer ends, as a client's HTTP library and SDK see it."""
-        try:
-            if not self.status:
-                self._response.begin()
-                self.status = self._response.status
-            self._text += self._response.read()
-        except (http.client.HTTPException, ConnectionError):
-            return "cut"
-        finally:
-            self.close()
-        if self.status != 200:
-            return "error" if "error" in json.loads(self._text) else "cut"
-        last = self._text.decode().rstrip("\n").split("\n\n")[-1]
-        if last == "data: [DONE]" or last.startswith("event: message_stop\n"):
-            return "complete"
-        data = last.partition("data: ")[2]
-        return "error" if data.startswith("{") and "error" in json.loads(data) else "cut"
-
-    def close(self) -> None:
-        self._response.close()
-        self._sock.close()
-
-
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     with fault_server() as server:
@@ -158,22 +109,6 @@ def opened(port: int, upstream: Upstream, model: str, count: int) -> Iterator[li
                 client.begin(b"h")
                 assert client.status == 200
         yield clients
-
-
-class Idle:
-    """A kept-alive connection on which nothing happens until the server begins to stop."""
-
-    def __init__(self, port: int) -> None:
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
-        self._sock.sendall(b"GET /readyz HTTP/1.1\r\nhost: plexus\r\n\r\n")
-        response = http.client.HTTPResponse(self._sock)
-        response.begin()
-        assert response.status == 200
-        response.read()
-
-    def wait_stopping(self) -> None:
-        assert self._sock.recv(1) == b""
-        self._sock.close()
 
 
 def endings(clients: list[Client]) -> Counter[Ending]:
