@@ -29,7 +29,7 @@ from plexus.routing.target import Target, Timeouts
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
-from plexus.unified.errors import PlexusError, UnifiedError
+from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 
 _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 
@@ -86,8 +86,9 @@ class Exchange:
 
     def _note(self, failed: AttemptFailed) -> None:
         self._record.history.append((failed.target.name, failed.summary))
-        refused = failed.failure is not None and failed.failure.status in (401, 402, 403)
-        say = self._services.log.warn if refused else self._services.log.debug
+        # Somebody has to look after the provider's account.
+        ours = failed.error.code == CREDENTIAL_CODE or failed.error.kind in ("billing", "quota")
+        say = self._services.log.warn if ours else self._services.log.debug
         say(
             "attempt failed",
             id=self._record.id,

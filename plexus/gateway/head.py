@@ -30,6 +30,20 @@ def check_head(headers: RawHeaders, http_version: str, limits: Limits) -> None:
         raise _refused(400, "a request must not have two Content-Length headers")
 
 
+_LISTS = frozenset({b"anthropic-beta", b"openai-beta", b"tracestate"})
+"""Headers that may stand several times and are forwarded: each line counts (RFC 9110 §5.3)."""
+
+
+def folded(headers: RawHeaders) -> dict[bytes, bytes]:
+    """Headers by name; of one that stands several times the last, of a list all."""
+    found = dict(headers)
+    if len(found) == len(headers):
+        return found
+    for name in _LISTS & found.keys():
+        found[name] = b", ".join(value for key, value in headers if key == name)
+    return found
+
+
 def wants_websocket(headers: dict[bytes, bytes]) -> bool:
     """Whether the request asks for an upgrade that nobody here serves."""
     return headers.get(b"upgrade", b"").strip().lower() == b"websocket"

@@ -106,9 +106,11 @@ def _link(
     provider: Provider, dialect: Dialect, base: str, upstream: Upstream, secrets: Secrets
 ) -> Link:
     credential: Credential = NoCredential()
-    if provider.api_key is not None:
-        credential = StaticCredential(dialect, secrets[provider.api_key])
     own = {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
+    if provider.api_key is not None:
+        made = StaticCredential(dialect, secrets[provider.api_key])
+        # A header of the config wins over the dialect's own; two of a name would be read as one.
+        credential = NoCredential() if made.names & own.keys() else made
     return Link(
         provider=provider.name,
         dialect=dialect.NAME,

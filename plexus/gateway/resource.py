@@ -14,6 +14,9 @@ from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.unified.request import Source
 
+WILDCARD = "*"
+"""The alias that takes every unknown name."""
+
 _READ = frozenset({"x-claude-code-session-id"})
 """Client headers that a formatter may read and none forwards (traps.md T19)."""
 
@@ -52,11 +55,15 @@ class ModelResource:
             body=asked.body,
             source=self._source(channel, dialect),
             strict=self.strict,
-            show_model=None if self.reveal_model else self.name,
+            show_model=None if self.reveal_model else self._shown(asked.model),
         )
         asking = Asking(targets=self.order(), timeouts=self.timeouts, reveal=self.reveal_model)
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
+
+    def _shown(self, asked: str) -> str:
+        """The name an answer carries; ``*`` is no name a client could send back."""
+        return asked if self.name == WILDCARD else self.name
 
     def order(self) -> Sequence[Target]:
         """The targets to try, best first."""

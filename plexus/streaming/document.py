@@ -3,6 +3,7 @@
 Edits keep every other byte: key order, number formats and white space survive (canonical.md §8).
 """
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -12,11 +13,16 @@ from msgspec import Raw
 DEPTH_LIMIT = 200
 """Nesting levels at most; real tool schemas stay under 40."""
 
-TOKEN_LIMIT = 1_000_000
-"""Structural characters at most: decoding 10 MB of ``[],`` would block the loop for 0.8 s."""
+TOKEN_LIMIT = 400_000
+"""Structural characters at most: decoding 10 MB of ``[],`` would block the loop for 0.8 s.
+
+The largest body that anybody sends, embeddings of 300,000 token numbers, has 300,000.
+"""
+
+MEMBER_LIMIT = 1_000
+"""Members of the body itself at most; no dialect has 100."""
 
 _SMALL = 256 * 1024
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _KEY = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\r\n]*([,}])")
 _OPEN = re.compile(rb"[ \t\r\n]*\{")
@@ -39,14 +45,19 @@ class JsonBody:
     ``raw`` are its bytes, ``fields`` its top-level members as raw JSON (Raw views of ``raw``).
     """
 
-    __slots__ = ("_spans", "fields", "raw")
+    __slots__ = ("_keys", "_spans", "fields", "raw")
 
     def __init__(
-        self, raw: bytes, fields: dict[str, Raw], spans: dict[str, tuple[int, int, int]]
+        self,
+        raw: bytes,
+        fields: dict[str, Raw],
+        spans: dict[str, tuple[int, int, int]],
+        keys: int | None = None,
     ) -> None:
         self.raw = raw
         self.fields = fields
         self._spans = spans
+        self._keys = keys
 
     @classmethod
     def parse(cls, raw: bytes) -> "JsonBody":
@@ -55,7 +66,7 @@ class JsonBody:
         Raises DocumentError.  Values deeper down are checked only for syntax.
         """
         _check_text(raw)
-        _check_structure(raw)
+        keys = _check_structure(raw)
         try:
             fields = _members(raw)
         except msgspec.ValidationError:
@@ -64,17 +75,26 @@ class JsonBody:
             raise DocumentError(f"the request body is not valid JSON: {problem}") from None
         except RecursionError:
             raise DocumentError("the request body is nested too deeply") from None
-        return cls(raw, fields, _locate(raw, fields))
+        if len(fields) > MEMBER_LIMIT:
+            raise DocumentError(f"the request body has more than {MEMBER_LIMIT} members")
+        return cls(raw, fields, _locate(raw, fields), keys)
 
-    def check_numbers(self) -> None:
-        """Raises DocumentError on a number no float can hold; for bodies that are translated.
+    def check_deep(self) -> None:
+        """Raises DocumentError on a key that stands twice in one object, at any depth, and on a
+        number no float can hold; for bodies that are translated (reliability.md A18, A19).
 
-        The decoder finds it: any search by pattern is ten times slower.
+        All passes are the decoder's or as fast: a search in Python is ten times slower.
         """
         try:
-            msgspec.json.decode(self.raw)
-        except msgspec.DecodeError as problem:
+            value = msgspec.json.decode(self.raw)
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise DocumentError(f"the request body cannot be read: {problem}") from None
+        if self._keys is None:
+            self._keys = _skeleton(self.raw).count(b":")
+        # A key that stood twice is in the decoded value once.
+        if _keys(value) != self._keys:
+            name = _duplicate(self.raw)
+            raise DocumentError(f"the request body has the key {name!r} twice in one object", name)
 
     def edit(self, changes: Mapping[str, bytes | None]) -> bytes:
         """Bytes with members replaced, added at the end, or removed (None); other bytes stay."""
@@ -107,22 +127,69 @@ def _check_text(raw: bytes) -> None:
         raise DocumentError(f"the request body is not valid UTF-8 (byte {problem.start})") from None
 
 
-def _check_structure(raw: bytes) -> None:
-    """Depth and token count, in C-speed passes; nothing is decoded."""
-    if len(raw) < _SMALL and raw.count(b"[") + raw.count(b"{") <= DEPTH_LIMIT:
-        return
-    skeleton = _STRING.sub(b"", raw)
+def _check_structure(raw: bytes) -> int | None:
+    """Depth and token count, in C-speed passes; nothing is decoded.
+
+    Strings are taken out only where their contents could matter: that takes 4 ms per MB.  Then the
+    number of keys is known, and returned.
+    """
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets <= DEPTH_LIMIT and (
+        len(raw) < _SMALL or len(raw.translate(None, _NOT_TOKENS)) <= TOKEN_LIMIT
+    ):
+        return None
+    # Between two strings there is a token: that many strings need no closer look.
+    if raw.count(b'"') - raw.count(b'\\"') > 2 * TOKEN_LIMIT:
+        raise _too_many()
+    skeleton = _skeleton(raw)
     if len(skeleton.translate(None, _NOT_TOKENS)) > TOKEN_LIMIT:
-        raise DocumentError("the request body has too many JSON tokens")
-    brackets = skeleton.translate(None, _NOT_STRUCTURE)
+        raise _too_many()
     depth = 0
-    for byte in brackets:
+    for byte in skeleton.translate(None, _NOT_STRUCTURE):
         if byte in b"[{":
             depth += 1
             if depth > DEPTH_LIMIT:
                 raise DocumentError(f"the request body is nested deeper than {DEPTH_LIMIT} levels")
         else:
             depth -= 1
+    return skeleton.count(b":")
+
+
+def _too_many() -> DocumentError:
+    return DocumentError(f"the request body has more than {TOKEN_LIMIT} JSON tokens")
+
+
+def _skeleton(raw: bytes) -> bytes:
+    """JSON without its strings."""
+    return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+
+
+def _keys(value: object) -> int:
+    """The keys of a decoded value, at all depths."""
+    count, left = 0, [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            count += len(item)
+            left += item.values()
+        elif isinstance(item, list):
+            left += item
+    return count
+
+
+def _duplicate(raw: bytes) -> str | None:
+    """The first key that stands twice in one object."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+            seen.add(name)
+
+    json.loads(raw, object_pairs_hook=look)
+    return found[0] if found else None
 
 
 def _locate(raw: bytes, fields: dict[str, Raw]) -> dict[str, tuple[int, int, int]]:

@@ -38,7 +38,13 @@ from plexus.unified.content import (
     TextContent,
     ThinkingContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    PlexusError,
+    UnifiedError,
+    UpstreamDetail,
+    invalid,
+)
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
@@ -149,7 +155,7 @@ class Translate(Struct, frozen=True):
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
         try:
-            call.body.check_numbers()
+            call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
@@ -212,7 +218,7 @@ class PassthroughPrepared:
         error = self._dialect.parse_error(status, headers, readable(body))
         content_type = headers.get("content-type", "application/json")
         # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = status in (401, 403) or "html" in content_type
+        hidden = error.code == CREDENTIAL_CODE or "html" in content_type
         return Failure(
             error=error,
             status=status,
@@ -311,7 +317,7 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
     What is no answer of the dialect, or is about our credential, stays hidden.
     """
-    if error.kind in ("upstream", "authentication", "permission"):
+    if error.kind == "upstream":
         return PlexusError(error)
     failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
     return DisguisedError(failure)

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.server import FaultServer, Peer
 from tests.gateway import wire
 from tests.gateway.conftest import Serve, provider, two
-from tests.gateway.harness import CHAT, MESSAGES
+from tests.gateway.harness import CHAT, MESSAGES, SAY, post, read_all
 
 DIALECTS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
 TRACING = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
@@ -68,3 +68,18 @@ def test_one_claude_code_session_is_one_cache_key(
     assert served.ask(MESSAGES, model="one", headers=headers).status == 200
     assert json.loads(first.requests[0].body)["prompt_cache_key"] == "s1"
     assert "x-claude-code-session-id" not in first.requests[0].headers
+
+
+def test_a_list_header_on_two_lines_is_forwarded_whole(
+    serve: Serve, first: FaultServer, second: FaultServer
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.answer(200, wire.message())
+
+    first.script = script
+    served = serve(two(provider(first, "anthropic-messages"), provider(second)))
+    body = json.dumps({"model": "one", "max_tokens": 9, "messages": SAY}).encode()
+    lines = ("anthropic-beta: a-1", "anthropic-beta: b-2", "connection: close")
+    with served.raw(post(MESSAGES, body, *lines)) as sock:
+        assert read_all(sock).startswith(b"HTTP/1.1 200")
+    assert first.requests[0].headers["anthropic-beta"] == "a-1, b-2"
