@@ -320,12 +320,6 @@ def test_a_step_at_a_level(served: Gateway, upstream: FaultServer, name: str, le
     assert members(seen(f"{level}{number}/other"), other) == other
 
 
-def test_every_step_has_a_row() -> None:
-    from plexus.compiler.catalog import step_names
-
-    assert {name.partition(":")[0] for name in ROWS} == set(step_names())
-
-
 def shown_model(reply: bytes) -> str:
     """The model in an answer of either kind and dialect."""
     if reply.startswith(b"{"):
