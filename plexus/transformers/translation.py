@@ -205,11 +205,19 @@ class PassthroughPrepared:
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
-        if self._call.show_model is not None:
+        kind = "application/json"
+        if self._call.stream:
+            body, kind = self._as_stream(body)
+        elif self._call.show_model is not None:
             body = _rename(body, self._call.show_model)
-        return Answer(
-            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
-        )
+        return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
+
+    def _as_stream(self, body: bytes) -> tuple[bytes, str]:
+        """What a provider that does not stream said to a client that asked for a stream."""
+        response = self._dialect.parse_response(readable(body), self.wire)
+        if self._call.show_model is not None:
+            response = replace(response, model=self._call.show_model)
+        return as_stream(self._dialect, response, self._dialect.parse_request(self._call))
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
@@ -252,7 +260,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = self._as_stream(response)
+            out, content_type = as_stream(client, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -264,19 +272,21 @@ class TranslatePrepared:
             warnings=warnings,
         )
 
-    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
-        """A whole answer to a client that asked for a stream (streaming.md §11)."""
-        formatter = self._translate.client.stream_formatter(self._request)
-        encoder = self._translate.client.encoder()
-        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
-        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
-
     def stream(self) -> "TranslateStream":
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         error = self._translate.upstream.parse_error(status, headers, readable(body))
         return Failure(error=error, status=status)
+
+
+def as_stream(
+    client: Dialect, response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, str]:
+    """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
+    formatter, encoder = client.stream_formatter(request), client.encoder()
+    frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+    return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
 def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import threading
 
 import pytest
 
-from tests.faults.server import FaultServer, Peer, Script
+from plexus.gateway.limits import Limits
+from tests.faults.server import DEADLINE, FaultServer, Peer, Script
 from tests.gateway import wire
 from tests.gateway.conftest import Serve, provider, two
-from tests.gateway.harness import CHAT, MESSAGES, Gateway
+from tests.gateway.harness import CHAT, MESSAGES, Gateway, read_until
 
 DIALECTS = ("openai-chat", "anthropic-messages")
 PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
@@ -337,3 +340,31 @@ def test_a_hidden_model_shows_no_provider(
     assert refused.error["code"] == "plexus_all_targets_failed"
     assert "second" not in refused.error["message"]
     assert "second" not in refused.headers.values()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["early", "after a sign of life"])
+@pytest.mark.parametrize("upstream", DIALECTS)
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_provider_that_does_not_stream(
+    serve: Serve, first: FaultServer, client: str, upstream: str, late: bool
+) -> None:
+    """streaming.md §1: JSON is a success; whoever asked for a stream gets one (E16)."""
+    beat = threading.Event()
+
+    async def script(peer: Peer) -> None:
+        if late:
+            await asyncio.get_running_loop().run_in_executor(None, beat.wait, DEADLINE)
+        text = wire.chat("whole") if upstream == "openai-chat" else wire.message("whole")
+        await peer.answer(200, text)
+
+    first.script = script
+    config = {"providers": {"p": provider(first, upstream)}, "aliases": {"a": {"targets": ["p/m"]}}}
+    served = serve(config, limits=Limits(keep_alive=0.05) if late else None)
+    with served.open(PATHS[client], model="a", stream=True) as sock:
+        head = read_until(sock, b"\r\n\r\n") if late else b""
+        beat.set()
+        whole = head + read_until(sock, b"\r\n0\r\n\r\n")
+    assert whole.startswith(b"HTTP/1.1 200")
+    assert b"content-type: text/event-stream" in whole
+    assert text_of(served, PATHS[client], whole) == "whole"
+    assert (b"data: [DONE]" if client == "openai-chat" else b"event: message_stop") in whole
