@@ -6,11 +6,15 @@ from plexus.transformers import anthropic_messages, openai_chat
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.steps.forcereasoning import ForceReasoning
 from plexus.transformers.steps.suppressdeveloperrole import SuppressDeveloperRole
+from plexus.transformers.steps.tooluse import ToolUse
 from plexus.transformers.translation import Translate
 
 from ..providers import LOCAL
 
-STEPS = (ForceReasoning(),)
+STEPS = (
+    ForceReasoning(),
+    ToolUse(),
+)
 WIRE_STEPS = (SuppressDeveloperRole(),)
 MODEL = TargetModel(provider="local", model="plain", family="openai")
 
