@@ -19,10 +19,7 @@ def serve(arguments: Namespace) -> int:
     if arguments.generated is not None and (arguments.config or arguments.out):
         print("--generated serves a folder as it is: no --config or --out", file=sys.stderr)
         return 2
-    if arguments.generated is not None:
-        folder = arguments.generated
-    else:
-        folder = out_path(arguments)
+    folder = arguments.generated or out_path(arguments)
     try:
         if arguments.generated is None and _build_if_needed(config_path(arguments), folder):
             return 1
