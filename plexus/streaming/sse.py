@@ -68,7 +68,7 @@ class SSEDecoder:
 
 
 def _parse(block: bytes) -> Frame:
-    # The usual forms of chat and of messages streams, without the general loop: a third of its cost.
+    # The usual forms of chat and messages streams, without the general loop: a third of its cost.
     if block.endswith(b"\n\n") and b"\r" not in block:
         lines = block.count(b"\n")
         if lines == 2 and block.startswith(b"data: "):
