@@ -219,3 +219,7 @@ class WireStep(Struct, frozen=True):
     def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
         """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""
         return {}
+
+    def choose_model(self, body: JsonBody, dialect: str, model: str) -> str:
+        """The model to ask instead of ``model``; the dialect writes it where it belongs."""
+        return model

@@ -4,7 +4,8 @@ Both are pure.  ``prepare`` makes one attempt from the client's untouched call; 
 holds the outgoing request and reads the answer, whole or as a stream.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -140,8 +141,9 @@ class Passthrough(Struct, frozen=True):
     wire_steps: tuple[WireStep, ...] = ()
 
     def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, self.target)
-        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+        write = partial(self.upstream.passthrough, call)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
+        return PassthroughPrepared(self.upstream, call, wire)
 
 
 class Translate(Struct, frozen=True):
@@ -161,22 +163,38 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = self.upstream.format_request(request, self.target)
+        write = partial(self.upstream.format_request, request)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
         if call.strict:
             _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+        return TranslatePrepared(self, call, request, wire)
+
+
+def _sent(
+    write: Callable[[TargetModel], WireRequest],
+    target: TargetModel,
+    steps: tuple[WireStep, ...],
+    dialect: str,
+) -> WireRequest:
+    """The request after its wire steps; written once more when one of them chose another model."""
+    wire, model = _edited(write(target), steps, dialect)
+    if model != target.model:
+        wire, _ = _edited(write(replace(target, model=model)), steps, dialect)
+    return wire
 
 
 def _edited(
-    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
-) -> WireRequest:
-    """The request after its wire steps, in order."""
+    wire: WireRequest, steps: tuple[WireStep, ...], dialect: str
+) -> tuple[WireRequest, str]:
+    """The request after its wire steps, in order, and the model they want."""
+    model = wire.target.model
     for step in steps:
         body = JsonBody.parse(wire.body)
-        changes = step.edit(body, translation.upstream.NAME)
+        model = step.choose_model(body, dialect, model)
+        changes = step.edit(body, dialect)
         if changes:
             wire = replace(wire, body=body.edit(changes))
-    return wire
+    return wire, model
 
 
 def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:

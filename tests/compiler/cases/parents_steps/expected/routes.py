@@ -21,6 +21,18 @@ TARGETS = {
         resource="LocalQwen3Resource",
         alias="local/qwen3",
     ),
+    "local/r1": Entry(
+        name="local/r1",
+        module="targets.local__r1",
+        resource="LocalR1Resource",
+        alias="local/r1",
+    ),
+    "local/r1-fast": Entry(
+        name="local/r1-fast",
+        module="targets.local__r1_fast",
+        resource="LocalR1FastResource",
+        alias="local/r1-fast",
+    ),
 }
 
 ALIASES = {

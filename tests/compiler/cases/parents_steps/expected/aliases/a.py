@@ -4,7 +4,7 @@ from plexus.gateway.resource import AliasResource
 from plexus.routing.selectors.random import Random
 from plexus.routing.target import Weighted
 
-from ..targets import local__kimi_vl, local__plain, local__qwen3
+from ..targets import local__kimi_vl, local__plain, local__qwen3, local__r1
 
 
 class AResource(AliasResource):
@@ -14,4 +14,5 @@ class AResource(AliasResource):
         Weighted(local__qwen3.TARGET, 1.0),
         Weighted(local__kimi_vl.TARGET, 1.0),
         Weighted(local__plain.TARGET, 1.0),
+        Weighted(local__r1.TARGET, 1.0),
     )
