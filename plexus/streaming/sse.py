@@ -70,10 +70,10 @@ class SSEDecoder:
 def _parse(block: bytes) -> Frame:
     # The usual forms of chat and messages streams, without the general loop: a third of its cost.
     if block.endswith(b"\n\n") and b"\r" not in block:
-        lines = block.count(b"\n")
-        if lines == 2 and block.startswith(b"data: "):
+        ends = block.count(b"\n")
+        if ends == 2 and block.startswith(b"data: "):
             return Frame("", readable(block[6:-2]), block)
-        if lines == 3 and block.startswith(b"event: "):
+        if ends == 3 and block.startswith(b"event: "):
             name, _, data = block.partition(b"\n")
             if data.startswith(b"data: "):
                 return Frame(name[7:].decode("utf-8", "replace"), readable(data[6:-2]), block)
