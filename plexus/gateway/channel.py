@@ -133,7 +133,12 @@ class Channel:
             return
 
     def close(self) -> None:
-        """Leave no task and no timer behind."""
+        """Leave no task and no timer behind, and no cycle.
+
+        What is in one waits for the garbage collector, with the bodies: minutes and megabytes.
+        """
         self.watch.stop()
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None
+        self.on_error = None

@@ -61,7 +61,7 @@ class Connection:
         try:
             await self._run(scope, channel, task)
         finally:
-            del self._services.open[channel]
+            del self._services.open[channel], scope[KEY]
             channel.close()
             self._services.log.info("request", **record.fields(perf_counter()))
 
