@@ -107,8 +107,6 @@ class StreamTranslation(Protocol):
         """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
         ...
 
-    def keep_alive(self) -> bytes: ...
-
 
 class Prepared(Protocol):
     """One attempt: what to send, and how to read what comes back."""
@@ -373,9 +371,6 @@ class _Stream:
         self._wire = wire
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
 
     def feed(self, data: bytes) -> bytes:
         try:
