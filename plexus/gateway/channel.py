@@ -135,7 +135,7 @@ class Channel:
     def close(self) -> None:
         """Leave no task and no timer behind, and no cycle.
 
-        What is in one waits for the garbage collector, with the bodies: minutes and megabytes.
+        A cycle waits for the garbage collector, and the bodies in it with it.
         """
         self.watch.stop()
         if self._watcher is not None:

@@ -8,7 +8,7 @@ transport of its own: the pool in it looks at every connection it holds, twice a
 
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from time import monotonic
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,12 +32,19 @@ class HttpxUpstream:
     """An Upstream for one provider over HTTP/1.1 with kept-alive connections.
 
     ``tls`` is the context for https addresses (None: a context that trusts nobody, for providers
-    without one); ``proxy`` is the URL of an HTTP proxy.
+    without one); ``proxy`` is the URL of an HTTP proxy.  ``clock`` tells how long connections were
+    idle.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._tls = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._proxy = proxy
+        self._clock = clock
         self._idle: dict[tuple[str, bytes], deque[_Line]] = {}
         self._places: dict[tuple[str, Headers], _Place] = {}
         self._timeouts: dict[Timeouts, dict[str, float]] = {}
@@ -109,7 +116,7 @@ class HttpxUpstream:
         transport = httpx.AsyncHTTPTransport(
             verify=self._tls, trust_env=False, limits=limits, proxy=self._proxy
         )
-        return _Line(transport, place.idle)
+        return _Line(transport, place.idle, self._clock)
 
     def _timeout(self, timeouts: Timeouts) -> dict[str, float]:
         found = self._timeouts.get(timeouts)
@@ -171,16 +178,22 @@ class _Line:
     ``idle`` are the free lines to the same server, by the time of their last answer (``used``).
     """
 
-    __slots__ = ("idle", "transport", "used")
+    __slots__ = ("clock", "idle", "transport", "used")
 
-    def __init__(self, transport: httpx.AsyncHTTPTransport, idle: "deque[_Line]") -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncHTTPTransport,
+        idle: "deque[_Line]",
+        clock: Callable[[], float],
+    ) -> None:
         self.transport = transport
         self.idle = idle
+        self.clock = clock
         self.used = 0.0
 
     async def release(self) -> None:
         """Keep the connection for the next request; close those that none needed for long."""
-        self.used = now = monotonic()
+        self.used = now = self.clock()
         self.idle.append(self)
         while self.idle and now - self.idle[0].used > KEEPALIVE_EXPIRY_S:
             await self.idle.popleft().transport.aclose()
