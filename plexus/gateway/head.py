@@ -22,6 +22,8 @@ def check_head(headers: RawHeaders, http_version: str, limits: Limits) -> None:
             hosts += 1
         elif name == b"content-length":
             lengths += 1
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise _refused(400, "the only transfer-encoding of a request is chunked")
     if total > limits.header_bytes:
         raise _refused(431, f"the request headers are longer than {limits.header_bytes} bytes")
     if hosts > 1 or (hosts == 0 and http_version != "1.0"):
