@@ -4,13 +4,17 @@ from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
 from plexus.transformers import anthropic_messages, openai_chat
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.steps.enhancetool import EnhanceTool
 from plexus.transformers.steps.extrathinktag import ExtraThinkTag
 from plexus.transformers.steps.suppressdeveloperrole import SuppressDeveloperRole
 from plexus.transformers.translation import Translate
 
 from ..providers import LOCAL
 
-STEPS = (ExtraThinkTag(),)
+STEPS = (
+    ExtraThinkTag(),
+    EnhanceTool(),
+)
 WIRE_STEPS = (SuppressDeveloperRole(),)
 MODEL = TargetModel(provider="local", model="qwen3", family="openai")
 
