@@ -1,7 +1,7 @@
 """One exchange (a client call) made of attempts (upstream tries): aesthetics.md §3.4, §3.5."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import perf_counter
 
 from msgspec import Struct
@@ -37,12 +37,15 @@ _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 class Asking(Struct, frozen=True, kw_only=True):
     """Who is asked, in which order, and what may be shown of it.
 
-    ``timeouts`` are the alias's own, None for those of each target.
+    ``timeouts`` are the alias's own, None for those of each target.  ``translate`` says how a
+    target is asked for ``what``, None when it cannot be.
     """
 
     targets: Sequence[Target]
     timeouts: Timeouts | None
     reveal: bool
+    what: str
+    translate: Callable[[Target, ClientCall], Translation | None]
 
 
 class Exchange:
@@ -117,9 +120,9 @@ class Exchange:
         record.history.append((target.name, "ok"))
 
     def _prepare(self, target: Target) -> tuple[Prepared, Translation]:
-        translation = target.translation(self._dialect.NAME, self._call)
+        translation = self._asking.translate(target, self._call)
         if translation is None:
-            message = f"{target.name} does not serve {self._dialect.NAME} clients"
+            message = f"{target.name} does not serve {self._asking.what}"
             error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
             raise AttemptFailed(target, error, called=False)
         try:
@@ -184,8 +187,12 @@ class Exchange:
         upstream: Dialect,
     ) -> None:
         """A whole answer, to either kind of client."""
-        stream = looks_like(body) == "other"
-        kind = upstream.encoder().content_type if stream else "application/json"
+        if prepared.opaque:
+            kind = headers.get("content-type", "application/octet-stream")
+        elif looks_like(body) == "other":
+            kind = upstream.encoder().content_type
+        else:
+            kind = "application/json"
         answer = prepared.answer(body, kind)
         self._record.usage, self._record.finish = answer.usage, answer.finish
         own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
@@ -195,7 +202,7 @@ class Exchange:
             await self._down.write(answer.body)
             await self._down.end()
         else:
-            own.append((b"content-type", answer.content_type.encode("ascii")))
+            own.append((b"content-type", answer.content_type.encode("latin-1", "replace")))
             await self._channel.send(200, own, answer.body)
 
     async def _relay(

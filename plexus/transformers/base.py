@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 from msgspec import Struct
 
 from plexus.streaming.document import JsonBody
+from plexus.streaming.form import FormBody
 from plexus.streaming.framing import Decoder, Encoder, Frame
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import Loss, LossWarning
@@ -37,6 +38,7 @@ class ClientCall(Struct, frozen=True, kw_only=True):
 
     ``model`` is the requested name.  ``strict`` is ``"on_loss": "error"``; ``show_model`` is the
     alias name to show instead of the provider's model (``"reveal_model": false``), else None.
+    ``form`` is the body of endpoints that take files; ``body`` is then an empty object.
     """
 
     model: str
@@ -45,6 +47,7 @@ class ClientCall(Struct, frozen=True, kw_only=True):
     source: Source
     strict: bool = False
     show_model: str | None = None
+    form: FormBody | None = None
 
 
 class WireRequest(Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    content_type: str | None = None
+    """Of a body that is not JSON."""
     hide_usage: bool = False
     """Pass-through only: Plexus asked for a usage chunk that the client did not ask for."""
 

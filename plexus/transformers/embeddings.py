@@ -90,9 +90,7 @@ class GeminiPrepared:
             "model": model,
             "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.total_tokens},
         }
-        return Answer(
-            body=msgspec.json.encode(out), content_type="application/json", usage=usage
-        )
+        return Answer(body=msgspec.json.encode(out), content_type="application/json", usage=usage)
 
     def stream(self) -> StreamTranslation:
         raise PlexusError(_unreadable(self.wire.target))

@@ -1,8 +1,8 @@
 """Endpoints beside chat: embeddings, images, audio, moderations, rerank, legacy completions.
 
-An operation goes to a target whose provider speaks a dialect of OpenAI's API, with its model replaced
-and everything else untouched.  Nothing of it is read on the way, apart from errors and usage.
-Embeddings are also asked of Gemini (``embeddings.py``).
+An operation goes to a target whose provider speaks a dialect of OpenAI's API, with its model
+replaced and everything else untouched.  Nothing of it is read on the way, apart from errors and
+usage.  Embeddings are also asked of Gemini (``embeddings.py``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,17 +75,17 @@ class Forward(Struct, frozen=True):
     operation: Operation
 
     def prepare(self, call: ClientCall) -> "ForwardPrepared":
-        headers = picked(call.source, self.upstream.FORWARDED_HEADERS)
-        if call.form is None:
+        form = call.form
+        if form is None:
             body = call.body.edit({"model": msgspec.json.encode(self.target.model)})
         else:
-            body = call.form.edit("model", self.target.model.encode())
-            headers = (*headers, ("content-type", call.form.content_type))
+            body = form.edit("model", self.target.model.encode())
         wire = WireRequest(
             target=self.target,
             path=self.operation.path,
             body=body,
-            headers=headers,
+            headers=picked(call.source, self.upstream.FORWARDED_HEADERS),
+            content_type=None if form is None else form.content_type,
             stream=call.stream,
         )
         return ForwardPrepared(self, call, wire)

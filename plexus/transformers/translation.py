@@ -109,9 +109,13 @@ class StreamTranslation(Protocol):
 
 
 class Prepared(Protocol):
-    """One attempt: what to send, and how to read what comes back."""
+    """One attempt: what to send, and how to read what comes back.
+
+    ``opaque``: the answer may be anything, and is of the type that the provider says.
+    """
 
     wire: WireRequest
+    opaque: bool
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
@@ -208,6 +212,8 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
+    opaque = False
+
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = dialect
@@ -252,6 +258,8 @@ class PassthroughPrepared:
 
 
 class TranslatePrepared:
+    opaque = False
+
     def __init__(
         self,
         translate: Translate,

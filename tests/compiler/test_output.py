@@ -147,7 +147,9 @@ def test_differences_are_a_diff_of_what_a_build_would_change(tmp_path: Path) -> 
     assert "--- a/generated/extra.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-extra\n" in text
     assert '+        resource="FastResource",\n' in text or '+    "fast": Entry(' in text
     assert content(out) != files(ONE)
-    assert "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))["manifest.json"]
+    assert (
+        "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))["manifest.json"]
+    )
 
 
 @contextmanager
