@@ -4,7 +4,7 @@ Only what a step changes is written anew; every other member keeps its bytes, nu
 keys included.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -73,3 +73,31 @@ def without(found: Members, *names: str) -> Members | None:
     """The members without ``names``; None when it has none of them."""
     kept = {name: value for name, value in found.items() if name not in names}
     return kept if len(kept) < len(found) else None
+
+
+def unmarked(body: Mapping[str, Raw]) -> dict[str, bytes | None]:
+    """Edits of a chat body that take out every ``cache_control``: vendors refuse what they do not
+    know, and the marker means nothing to them.
+    """
+    changes: dict[str, bytes | None] = {}
+    if "cache_control" in body:
+        changes["cache_control"] = None
+    for name, change in (("messages", _unmarked_message), ("tools", _unmarked)):
+        found = body.get(name)
+        if found is not None and b'"cache_control"' in bytes(found):
+            changed = each(found, change)
+            if changed is not None:
+                changes[name] = bytes(changed)
+    return changes
+
+
+def _unmarked(found: Members) -> Members | None:
+    return without(found, "cache_control")
+
+
+def _unmarked_message(message: Members) -> Members | None:
+    content = each(message.get("content"), _unmarked)
+    if content is not None:
+        message = {**message, "content": content}
+    bare = _unmarked(message)
+    return message if bare is None and content is not None else bare
