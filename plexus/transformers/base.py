@@ -202,6 +202,8 @@ class Step(Struct, frozen=True):
     NAME: ClassVar[str] = ""
     OPEN: ClassVar[str | None] = None
     """The dict field that takes the options of the config whole, for steps with free options."""
+    KNOWN: ClassVar[tuple[str, ...]] = ()
+    """Beside OPEN: the options that have a field, and so a type, of their own."""
 
     def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
         return request
@@ -220,6 +222,8 @@ class WireStep(Struct, frozen=True):
     NAME: ClassVar[str] = ""
     OPEN: ClassVar[str | None] = None
     """The dict field that takes the options of the config whole, for steps with free options."""
+    KNOWN: ClassVar[tuple[str, ...]] = ()
+    """Beside OPEN: the options that have a field, and so a type, of their own."""
 
     def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
         """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""
