@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -81,6 +82,13 @@ class Peer:
         """Do nothing until the other side leaves."""
         await self.left.wait()
 
+    async def drip(self, data: bytes, seconds: float) -> None:
+        """Send ``data`` again and again, that often, until the other side leaves."""
+        while not self.left.is_set():
+            await self.raw(data)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.left.wait(), seconds)
+
     def close(self) -> None:
         """FIN."""
         self.keep_alive = False
@@ -97,8 +105,9 @@ class Peer:
 class FaultServer:
     """Serves ``script`` on loopback; change it between requests at will."""
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._tls = tls
         self.requests: list[Request] = []
         self.departures: list[float] = []
         """When a client closed the connection of a request that was still being answered."""
@@ -158,7 +167,9 @@ class FaultServer:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, sock=self._listener, limit=2**22)
+        server = await asyncio.start_server(
+            self._connected, sock=self._listener, ssl=self._tls, limit=2**22
+        )
         async with server:
             await self._stop.wait()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -180,12 +191,19 @@ class FaultServer:
             pass
         finally:
             self._note(opened=-1)
-            writer.close()
+            if self._tls is None:
+                writer.close()
+            else:  # Which would wait for the other side's last word.
+                writer.transport.abort()
 
     async def _one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        start = await reader.readexactly(1)
+        if start == b"\x16":  # A TLS handshake, which it does not understand.
+            writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            return False
+        head = (start + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
         method, path, _ = first.split(" ")
         headers: dict[str, str] = {}
@@ -230,8 +248,10 @@ class FaultServer:
 
 
 @contextlib.contextmanager
-def fault_server(script: Script | None = None) -> Iterator[FaultServer]:
-    server = FaultServer(script)
+def fault_server(
+    script: Script | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[FaultServer]:
+    server = FaultServer(script, tls)
     try:
         yield server
     finally:
