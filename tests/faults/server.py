@@ -134,6 +134,12 @@ class FaultServer:
         with self._changed:
             assert self._changed.wait_for(condition, seconds), f"waited in vain for {what}"
 
+    def forget(self) -> None:
+        """Begin anew, for another test; connections stay open."""
+        self.requests.clear()
+        self.departures.clear()
+        self.marks.clear()
+
     def call(self, function: Callable[[], None]) -> None:
         """Run ``function`` in the server's loop: to set an event a script waits for."""
         self._loop.call_soon_threadsafe(function)
