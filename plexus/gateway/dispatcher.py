@@ -146,7 +146,7 @@ class Exchange:
                 body = aiter(answer)
                 first = await anext(body, b"")
                 shape = looks_like(first)
-                if shape == "page":
+                if shape == "page" and not prepared.opaque:
                     raise web_page(target)
                 streams = self._down is not None and shape != "object"
                 if not streams:
@@ -217,6 +217,7 @@ class Exchange:
     ) -> None:
         assert self._down is not None
         stream = prepared.stream()
+        stream.words = lambda error: words(target, error, self._asking.reveal)
 
         def headers() -> RawHeaders:
             self._waited()
@@ -230,7 +231,6 @@ class Exchange:
             self._watch,
             self._limits,
             headers=headers,
-            words=lambda error: words(target, error, self._asking.reveal),
         )
         try:
             await relay.run(first, timeouts, until)
@@ -251,15 +251,21 @@ class Exchange:
         return [
             *attempt_headers(self._record, target, self._asking.reveal),
             *warnings_header(warnings),
-            *upstream_headers(answer, self._services.forward_rate_limits),
+            *self._upstream_headers(answer),
         ]
+
+    def _upstream_headers(self, answer: Mapping[str, str]) -> RawHeaders:
+        """A vendor's own ids and limits tell who it is."""
+        if not self._asking.reveal:
+            return []
+        return upstream_headers(answer, self._services.forward_rate_limits)
 
     async def _refuse(self, outcome: Outcome) -> None:
         """No target answered."""
         channel, last = self._channel, outcome.last
         own = [
             *attempt_headers(self._record, last.target, self._asking.reveal),
-            *upstream_headers(last.headers, self._services.forward_rate_limits),
+            *self._upstream_headers(last.headers),
         ]
         if outcome.verbatim is None or channel.started:
             await refuse(channel, outcome.error, own)

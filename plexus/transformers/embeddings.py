@@ -6,6 +6,7 @@ import sys
 from array import array
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
@@ -49,12 +50,13 @@ class GeminiEmbeddings(Struct, frozen=True):
         options = _options(fields, log)
         texts = _texts(fields.get("input", _NULL))
         model = f"models/{self.target.model}"
+        path = f"/models/{quote(self.target.model, safe='/')}:batchEmbedContents"
         entries = [
             {"model": model, "content": {"parts": [{"text": text}]}, **options} for text in texts
         ]
         wire = WireRequest(
             target=self.target,
-            path=f"/{model}:batchEmbedContents",
+            path=path,
             body=msgspec.json.encode({"requests": entries}),
             headers=picked(call.source, TRACING),
             warnings=log.warnings,
@@ -228,7 +230,7 @@ def _estimate(texts: list[str]) -> UnifiedUsage:
 def _unreadable(target: TargetModel) -> UnifiedError:
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent no embedding for every text",
+        message="it sent no embedding for every text",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )

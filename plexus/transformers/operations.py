@@ -5,7 +5,7 @@ replaced and everything else untouched.  Nothing of it is read on the way, apart
 usage.  Embeddings are also asked of Gemini (``embeddings.py``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,8 +15,17 @@ from plexus.streaming.sse import SSEDecoder
 from plexus.transformers.base import ClientCall, Dialect, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
-from plexus.transformers.translation import Answer, Failure, Translation, unreadable
-from plexus.unified.errors import PlexusError, UnifiedError
+from plexus.transformers.translation import (
+    Answer,
+    Failure,
+    Translation,
+    passed_failure,
+    renamed,
+    truncated,
+    unchanged,
+    unreadable,
+)
+from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 from plexus.unified.response import FinishReason, UnifiedUsage
 
 OPENAI = ("openai-chat", "openai-responses")
@@ -109,26 +118,22 @@ class ForwardPrepared:
             usage = seen.unified
             if self._embeds:
                 body = fit(body, self._call.body)
+            if self._call.show_model is not None:
+                body = renamed(body, self._call.show_model)
         return Answer(body=body, content_type=content_type, usage=usage)
 
     def stream(self) -> "ForwardStream":
         return ForwardStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        content_type = headers.get("content-type", "application/json")
-        hidden = status in (401, 403) or "html" in content_type
-        return Failure(
-            error=self._dialect.parse_error(status, headers, readable(body)),
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, status, headers, body)
 
 
 class ForwardStream:
     """Relays each event's own bytes.  Any event but an error is content.
 
-    These endpoints have no common sign of the end: a stream that was not cut is whole.
+    ``[DONE]`` ends it, or an event whose type ends in ``.done`` or ``.completed``, of which there
+    may be several (images).
     """
 
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
@@ -144,9 +149,8 @@ class ForwardStream:
         self._encoder = dialect.encoder()
         self._decoder = SSEDecoder()
         self.content_type = "text/event-stream"
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
+        self._ended = False
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -156,12 +160,15 @@ class ForwardStream:
 
     def close(self) -> bytes:
         out = self._relay(self._decoder.close())
-        self.finished = self.committed and self.failure is None
+        self.finished = self._ended and self.failure is None
+        if not self.finished and self.failure is None:
+            return out + self.fail(truncated(self._wire.target))
         return out
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._dialect.format_stream_error(error, self._call.source.request_id)
+        said = self.words(error)
+        frame = self._dialect.format_stream_error(said, self._call.source.request_id)
         return self._encoder.encode(frame) + self._encoder.end()
 
     def _relay(self, frames: list[Frame]) -> bytes:
@@ -169,23 +176,33 @@ class ForwardStream:
         for frame in frames:
             if self.failure is not None:
                 break
-            if frame.data:
-                self._look(frame)
-            out.append(frame.raw)
+            out.append(self._look(frame) if frame.data else frame.raw)
         return b"".join(out)
 
-    def _look(self, frame: Frame) -> None:
+    def _look(self, frame: Frame) -> bytes:
+        """What the client gets for one event."""
         seen = _peek(frame.data)
+        hidden = self._call.show_model
         if frame.event == "error" or seen.error not in _NO_ERROR:
-            self.failure = self._dialect.parse_error(0, {}, frame.data)
-            return
+            error = self._dialect.parse_error(0, {}, frame.data)
+            if hidden is not None or error.code == CREDENTIAL_CODE:
+                return self.fail(error)
+            self.failure = error
+            return frame.raw
         self.committed = True
         self.usage = seen.unified or self.usage
+        if frame.data.strip() == b"[DONE]" or seen.type.endswith((".done", ".completed")):
+            self._ended = True
+        if hidden is None:
+            return frame.raw
+        other = self._dialect.rename_model(frame, hidden)
+        return frame.raw if other is frame else self._encoder.encode(other)
 
 
 class _Peek(Struct):
     """Usage as chat, images and audio name it (models-embeddings.md §4)."""
 
+    type: str = ""
     error: Raw = Raw(b"null")
     usage: dict[str, Raw] | None = None
 

@@ -86,6 +86,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``words`` puts an error into the words for the client, who may not know the provider's name.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -96,6 +97,7 @@ class StreamTranslation(Protocol):
     usage: UnifiedUsage | None
     finish: FinishReason | None
     content_type: str
+    words: Callable[[UnifiedError], UnifiedError]
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -222,8 +224,7 @@ class PassthroughPrepared:
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type.startswith("text/event-stream"):
             response = collect(self._dialect, self.wire, body)
-            request = self._dialect.parse_request(self._call)
-            body, _ = self._dialect.format_response(response, request)
+            body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
@@ -231,7 +232,7 @@ class PassthroughPrepared:
         if self._call.stream:
             body, kind = self._as_stream(body)
         elif self._call.show_model is not None:
-            body = _rename(body, self._call.show_model)
+            body = renamed(body, self._call.show_model)
         return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
 
     def _as_stream(self, body: bytes) -> tuple[bytes, str]:
@@ -239,22 +240,23 @@ class PassthroughPrepared:
         response = self._dialect.parse_response(readable(body), self.wire)
         if self._call.show_model is not None:
             response = replace(response, model=self._call.show_model)
-        return as_stream(self._dialect, response, self._dialect.parse_request(self._call))
+        return as_stream(self._dialect, response, self._request())
+
+    def _request(self) -> UnifiedChatRequest:
+        """What was asked; the provider took it, so what we cannot read of it does not matter."""
+        call = self._call
+        try:
+            return self._dialect.parse_request(call)
+        except PlexusError:
+            return UnifiedChatRequest(
+                model=call.model, messages=(), stream=call.stream, source=call.source
+            )
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, readable(body))
-        content_type = headers.get("content-type", "application/json")
-        # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = error.code == CREDENTIAL_CODE or "html" in content_type
-        return Failure(
-            error=error,
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, status, headers, body)
 
 
 class TranslatePrepared:
@@ -330,7 +332,7 @@ def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        message=f"its answer cannot be read: {problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -340,9 +342,29 @@ def truncated(target: TargetModel) -> UnifiedError:
     """The error for a stream that stopped before its end (streaming.md §2)."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} closed the stream before it was complete",
+        message="it closed the stream before it was complete",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def passed_failure(
+    dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+) -> Failure:
+    """A provider's error answer for a client of the same dialect, as it came where it may be seen.
+
+    Hidden are words about Plexus' own credential, the page of a CDN, and bytes in a coding that
+    nobody asked for.
+    """
+    coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
+    error = dialect.parse_error(status, headers, b"" if coded else readable(body))
+    content_type = headers.get("content-type", "application/json")
+    page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    return Failure(
+        error=error,
+        status=status,
+        verbatim=None if coded or page or error.code == CREDENTIAL_CODE else body,
+        content_type=content_type,
     )
 
 
@@ -357,11 +379,19 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
     return DisguisedError(failure)
 
 
-def _rename(body: bytes, model: str) -> bytes:
+def renamed(body: bytes, model: str) -> bytes:
+    """A JSON answer with its model replaced, if it names one."""
     try:
-        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+        answer = JsonBody.parse(body)
+        if "model" not in answer.fields:
+            return body
+        return answer.edit({"model": msgspec.json.encode(model)})
     except DocumentError:
         return body
+
+
+def unchanged(error: UnifiedError) -> UnifiedError:
+    return error
 
 
 class _Stream:
@@ -379,6 +409,7 @@ class _Stream:
         self._wire = wire
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -401,7 +432,8 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._client.format_stream_error(error, self._call.source.request_id)
+        said = self.words(error)
+        frame = self._client.format_stream_error(said, self._call.source.request_id)
         return self._encoder.encode(frame) + self._encoder.end()
 
     def _read(self, data: bytes) -> bytes:
@@ -448,7 +480,7 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
-            if seen.error is not None and seen.unsaid:
+            if seen.error is not None and (seen.unsaid or self._hidden(seen.error)):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
@@ -463,6 +495,10 @@ class PassthroughStream(_Stream):
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _hidden(self, error: UnifiedError) -> bool:
+        """Whether the provider's own words are not for the client."""
+        return self._call.show_model is not None or error.code == CREDENTIAL_CODE
 
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
@@ -524,6 +560,8 @@ class TranslateStream(_Stream):
                 break
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
+            elif isinstance(chunk, StreamError):
+                chunk = StreamError(self.words(chunk.error), chunk.partial)
             out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
         return b"".join(out)
 

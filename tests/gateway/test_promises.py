@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 
 import pytest
 
 from plexus.gateway.limits import Limits
-from tests.faults.server import DEADLINE, FaultServer, Peer, Script
+from tests.faults.server import FaultServer, Peer, Script
 from tests.gateway import wire
 from tests.gateway.conftest import Serve, provider, two
 from tests.gateway.harness import CHAT, MESSAGES, Gateway, read_until
@@ -349,11 +348,11 @@ def test_a_provider_that_does_not_stream(
     serve: Serve, first: FaultServer, client: str, upstream: str, late: bool
 ) -> None:
     """streaming.md §1: JSON is a success; whoever asked for a stream gets one (E16)."""
-    beat = threading.Event()
+    beat = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         if late:
-            await asyncio.get_running_loop().run_in_executor(None, beat.wait, DEADLINE)
+            await beat.wait()
         text = wire.chat("whole") if upstream == "openai-chat" else wire.message("whole")
         await peer.answer(200, text)
 
@@ -362,7 +361,7 @@ def test_a_provider_that_does_not_stream(
     served = serve(config, limits=Limits(keep_alive=0.05) if late else None)
     with served.open(PATHS[client], model="a", stream=True) as sock:
         head = read_until(sock, b"\r\n\r\n") if late else b""
-        beat.set()
+        first.call(beat.set)
         whole = head + read_until(sock, b"\r\n0\r\n\r\n")
     assert whole.startswith(b"HTTP/1.1 200")
     assert b"content-type: text/event-stream" in whole

@@ -44,6 +44,17 @@ def test_forms_of_the_content_type(kind: str) -> None:
     assert FormBody.parse(form(field("model", b"m")), kind).fields == {"model": b"m"}
 
 
+def test_a_longer_boundary_is_another_one() -> None:
+    inner = b"\r\n--b0x\r\n--b0--x"
+    body = FormBody.parse(form(field("file", inner, '; filename="f"'), field("model", b"m")), TYPE)
+    assert body.fields == {"model": b"m"}
+
+
+def test_a_name_without_quotes() -> None:
+    raw = form(b"content-disposition:form-data;name=model\r\n\r\nm")
+    assert FormBody.parse(raw, TYPE).fields == {"model": b"m"}
+
+
 def test_a_preamble_is_allowed() -> None:
     body = FormBody.parse(b"hello\r\n" + form(field("model", b"m")), TYPE)
     assert body.fields == {"model": b"m"}
@@ -56,9 +67,28 @@ REFUSED = {
     "no end": (form(field("model", b"m"), end=b"\r\n"), TYPE, "no end of its headers"),
     "cut": (form(field("model", b"m"))[:-8], TYPE, "its boundary"),
     "no headers": (form(b"model"), TYPE, "no end of its headers"),
+    "unquoted twice": (
+        form(field("model", b"m"), b"Content-Disposition: form-data; name=model\r\n\r\nn"),
+        TYPE,
+        "twice",
+    ),
+    "as a file twice": (
+        form(field("model", b"m"), field("model", b"n", '; filename="f"')),
+        TYPE,
+        "twice",
+    ),
+    "two names": (form(field("model", b"m", '; name="x"')), TYPE, "no readable"),
+    "extended name": (form(field("x", b"m", "; name*=utf-8''model")), TYPE, "no readable"),
+    "two dispositions": (
+        form(b'Content-Disposition: form-data; name="x"\r\n' + field("model", b"m")),
+        TYPE,
+        "no readable",
+    ),
+    "no name": (form(b"Content-Disposition: form-data\r\n\r\nx"), TYPE, "no readable"),
+    "trailing words": (form(field("model", b"m", " x")), TYPE, "no readable"),
     "twice": (form(field("model", b"m"), field("model", b"n")), TYPE, "twice"),
     "stream twice": (form(field("stream", b"true"), field("stream", b"false")), TYPE, "twice"),
-    "bad name": (form(b'a: b; name="\xff"\r\n\r\nx'), TYPE, "UTF-8"),
+    "bad name": (form(b'Content-Disposition: form-data; name="\xff"\r\n\r\nx'), TYPE, "UTF-8"),
     "many": (form(*[field(f"f{n}", b"") for n in range(PART_LIMIT + 1)]), TYPE, "more than"),
     "long headers": (form(b"x" * 9000 + field("model", b"m")), TYPE, "no end of its headers"),
 }
