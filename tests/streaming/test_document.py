@@ -55,6 +55,31 @@ def test_depth_at_the_limit_passes() -> None:
         JsonBody.parse(b'{"a":' + b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT + b"}")
 
 
+BESIDE = {
+    "brackets in a text": {"t": "[{" * 500},
+    "many values": {"v": [[i] for i in range(3000)]},
+    "a conversation": {"m": [{"content": [{"text": "{[" * 300, "more": [[i]]}]} for i in range(9)]},
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("around", range(10))
+def test_depth_is_exact_whatever_stands_beside_it(beside: str, around: int) -> None:
+    """However many containers are opened on the way to the deep one."""
+    for depth, fits in ((DEPTH_LIMIT, True), (DEPTH_LIMIT + 1, False)):
+        value: object = "x"
+        for _ in range(depth - 1 - around):
+            value = [value]
+        for _ in range(around):
+            value = {"k": value, "text": "}" * 300 + "[" * 300}
+        raw = json.dumps({"a": value, **BESIDE[beside]}).encode()
+        if fits:
+            JsonBody.parse(raw)
+        else:
+            with pytest.raises(DocumentError, match="nested deeper"):
+                JsonBody.parse(raw)
+
+
 DUPLICATES = [
     b'{"a":{"role":"user","role":"assistant"}}',
     b'{"a":[[{"x":{"name":1,"na\\u006de":2}}]]}',
