@@ -31,6 +31,9 @@ from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 
+_TRIES = 3
+"""How many targets in a row may use up their whole time."""
+
 _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 
 
@@ -76,7 +79,10 @@ class Exchange:
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []
+        started = self._loop.time()
         for target in self._asking.targets:
+            if failures and self._loop.time() - started > self._budget():
+                break
             try:
                 await self._attempt(target)
                 return
@@ -86,6 +92,11 @@ class Exchange:
                 if failed.verdict is Verdict.RETURN:
                     break
         await self._refuse(conclude(failures, self._asking.reveal))
+
+    def _budget(self) -> float:
+        """Seconds after which no further target is tried (docs/decisions/0014)."""
+        first = self._asking.targets[0]
+        return _TRIES * (self._asking.timeouts or first.timeouts).first_content
 
     def _note(self, failed: AttemptFailed) -> None:
         self._record.history.append((failed.target.name, failed.summary))
