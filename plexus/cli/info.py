@@ -35,13 +35,14 @@ def init(arguments: Namespace) -> int:
     """A first config: the echo provider, and the providers whose keys are in the environment."""
     mode = "w" if arguments.force else "x"
     try:
-        with CONFIG.open(mode, encoding="utf-8") as handle:
-            handle.write(json.dumps(first_config(os.environ), indent=2) + "\n")
+        if CONFIG.exists() and not arguments.force:
+            said = f"{CONFIG} is already there; `plexus init --force` replaces it"
+            print(said, file=sys.stderr)
+            return 1
         SCHEMA.parent.mkdir(exist_ok=True)
         SCHEMA.write_text(schema_text(), encoding="utf-8")
-    except FileExistsError:
-        print(f"{CONFIG} is already there; `plexus init --force` replaces it", file=sys.stderr)
-        return 1
+        with CONFIG.open(mode, encoding="utf-8") as handle:
+            handle.write(json.dumps(first_config(os.environ), indent=2) + "\n")
     except OSError as error:
         print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1

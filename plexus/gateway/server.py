@@ -9,7 +9,6 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
 from random import Random
 
 import uvloop
@@ -17,7 +16,7 @@ from uvicorn import Config, Server
 
 from plexus.gateway.app import create_app
 from plexus.gateway.limits import Limits
-from plexus.gateway.loader import Generation, load
+from plexus.gateway.loader import Generation
 from plexus.gateway.protocol import bounded
 from plexus.gateway.secrets import MissingSecrets
 from plexus.gateway.services import Services, build
@@ -35,7 +34,7 @@ class CannotServe(Exception):
 
 
 def serve(
-    folder: Path,
+    generation: Generation,
     host: str,
     port: int,
     workers: int = 1,
@@ -43,13 +42,12 @@ def serve(
     allow_anonymous: bool = False,
     drain: float = DRAIN_S,
 ) -> int:
-    """Serve ``folder`` until SIGTERM or SIGINT; the exit code.
+    """Serve a generation until SIGTERM or SIGINT; the exit code.
 
     After the first signal open requests may run for ``drain`` seconds, then they end with their
-    dialect's error; a second signal ends them at once.  Raises ManifestError.
+    dialect's error; a second signal ends them at once.
     """
     try:
-        generation = load(folder)
         check_address(generation, host, allow_anonymous)
         environment = dict(os.environ)
         # Missing secrets and bad files are found before there are workers to find them.
@@ -89,7 +87,7 @@ def is_loopback(host: str) -> bool:
 def make_services(
     generation: Generation, environment: Mapping[str, str], limits: Limits | None = None
 ) -> Services:
-    """Raises CannotServe naming every secret that is missing, or the file that cannot be read."""
+    """Raises CannotServe naming every secret and file that is missing or bad."""
     settings = generation.settings
     logger = Logger(settings.log_level, time.time, style=settings.log_format)
     try:
@@ -103,9 +101,7 @@ def make_services(
         )
     except MissingSecrets as problem:
         listed = "\n".join(f"  {line}" for line in problem.problems)
-        raise CannotServe(f"secrets are missing:\n{listed}") from None
-    except OSError as problem:
-        raise CannotServe(f"a provider's ca_file cannot be loaded: {problem.strerror}") from None
+        raise CannotServe(f"secrets or files are missing or bad:\n{listed}") from None
 
 
 def listen(host: str, port: int) -> socket.socket:
