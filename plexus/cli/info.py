@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plexus.cli.build import show
 from plexus.cli.paths import CONFIG, config_path
-from plexus.compiler import catalog
+from plexus.compiler import catalog, parents
 from plexus.compiler.config import Config
 from plexus.compiler.factory import option_schema
 from plexus.compiler.pipeline import examine
@@ -94,10 +94,21 @@ def transformers(arguments: Namespace) -> int:
             options.append("any other" if options else "any")
         for option in options:
             print(f"    {option}")
+    print("\nnames of transformer.use that say what type and profile say")
+    for name in sorted((*parents.DIALECTS, *parents.VENDORS), key=str.casefold):
+        print(f"  {name:<22} {parents.meaning(name)}{_unserved(name)}")
     print("\nselectors")
     for name in catalog.selector_names():
         print(f"  {name:<22} {_first_line(catalog.selector(name))}")
     return 0
+
+
+def _unserved(name: str) -> str:
+    """What is said behind a name that no provider can have yet."""
+    if name in parents.CLOUDS:
+        return f" of {parents.CLOUDS[name]}, not served yet"
+    served = parents.DIALECTS.get(name) in (None, *catalog.dialects())
+    return "" if served else ", not served yet"
 
 
 def _first_line(found: type) -> str:
