@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from plexus.plain_files import plain_bytes
 
 NAME = "manifest.json"
+COMMENT = "$comment"
+_FOREIGN = ("extra_body", "use")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"(?:[a-z0-9_]+/)?[a-z0-9_]+\.py")
 _LIMIT = 64 * 1024 * 1024
@@ -69,10 +71,23 @@ def digest(content: bytes) -> str:
 
 
 def canonical(data: object) -> bytes:
-    """A config without its layout: two files that mean the same have the same bytes."""
+    """A config without its layout and remarks: two that mean the same have the same bytes."""
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key != "$schema"}
-    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    return json.dumps(uncommented(data), sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def uncommented(data: Any) -> Any:
+    """A config without ``$comment`` keys, except where it carries JSON for others."""
+    if isinstance(data, list):
+        return [uncommented(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: value if key in _FOREIGN else uncommented(value)
+        for key, value in data.items()
+        if key != COMMENT
+    }
 
 
 def parse(text: str, path: Path) -> Manifest:

@@ -81,6 +81,15 @@ def test_stale_output_in_every_format(here: Path, capsys: Capture, form: str) ->
         assert "::error file=generated/aliases/a.py,line=1,col=1" in out
 
 
+def test_a_remark_makes_nothing_stale(here: Path, capsys: Capture) -> None:
+    main(["build"])
+    alias = {"$comment": "the only one", **GOOD["aliases"]["a"]}
+    write(here, {**GOOD, "$comment": "x", "aliases": {"a": alias}})
+    assert main(["build", "--check"]) == 0
+    assert main(["serve", "--generated", "generated", "--host", "0.0.0.0", "--port", "0"]) == 1
+    assert "is stale" not in capsys.readouterr().err
+
+
 def test_serve_refuses_an_edited_folder(here: Path, capsys: Capture) -> None:
     """Stale output is built again; somebody's edits are not thrown away."""
     main(["build"])
