@@ -27,6 +27,7 @@ def create_app(services: Services) -> Connection:
         app.add_route(path, SharedEndpoint(services, dialect))
     # For clients that were given a base URL without /v1.
     app.add_route("/chat/completions", SharedEndpoint(services, "openai-chat"))
+    app.add_route("/responses", SharedEndpoint(services, "openai-responses"))
     app.add_route("/v1/models", models)
     app.add_route("/v1/models/{name:path}", ModelByName(services))
     app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))

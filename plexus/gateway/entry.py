@@ -18,12 +18,13 @@ from plexus.unified.errors import PlexusError
 CALLS = {
     "/v1/chat/completions": "openai-chat",
     "/v1/messages": "anthropic-messages",
+    "/v1/responses": "openai-responses",
 }
 """Path → dialect of the calls that are served."""
 
 
 class SharedEndpoint:
-    """``/v1/chat/completions``, ``/v1/messages``: the model is named in the body."""
+    """``/v1/chat/completions``, ``/v1/messages``, ``/v1/responses``: the body names the model."""
 
     def __init__(self, services: Services, dialect: str) -> None:
         self._services = services

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plexus.gateway.reply import RawHeaders
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers import anthropic_messages, openai_chat, openai_responses
 from plexus.transformers.base import Dialect
 from plexus.unified.errors import ErrorKind, UnifiedError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DIALECTS: dict[str, Dialect] = {
     openai_chat.NAME: openai_chat,
     anthropic_messages.NAME: anthropic_messages,
+    openai_responses.NAME: openai_responses,
 }
 """The dialects this version serves."""
 
@@ -29,6 +30,7 @@ _GEMINI_STATUS: dict[ErrorKind, str] = {
 }
 
 _ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
+_RESPONSES_PREFIXES = ("/v1/responses", "/v1/v1/responses")
 _GEMINI_VERBS = (
     ":generateContent",
     ":streamGenerateContent",
@@ -47,7 +49,7 @@ STOPPING = UnifiedError(
 def dialect_of(path: str) -> str:
     """The dialect in which a path's errors are written, guessed from its prefix.
 
-    Responses, embeddings and unknown paths share the chat dialect's error body.
+    Embeddings and unknown paths share the chat dialect's error body.
     """
     for pinned in ("/aliases/", "/targets/"):
         if path.startswith(pinned) and (at := path.find("/v1/")) > 0:
@@ -56,6 +58,8 @@ def dialect_of(path: str) -> str:
         return anthropic_messages.NAME
     if path.startswith("/v1beta") or path.endswith(_GEMINI_VERBS):
         return GEMINI
+    if path.startswith(_RESPONSES_PREFIXES):
+        return openai_responses.NAME
     return openai_chat.NAME
 
 
@@ -81,10 +85,15 @@ def error_headers(error: UnifiedError) -> RawHeaders:
     return headers
 
 
-GUIDE = "Plexus serves POST /v1/chat/completions, POST /v1/messages and GET /v1/models"
+GUIDE = (
+    "Plexus serves POST /v1/chat/completions, POST /v1/responses, POST /v1/messages and "
+    "GET /v1/models"
+)
 
 _UNSERVED = {
-    "/responses": "the Responses API",
+    "/responses/compact": "compaction of responses",
+    "/responses/input_tokens": "token counting",
+    "/responses/": "retrieval of stored responses",
     "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
     "/embeddings": "embeddings",

@@ -6,7 +6,7 @@ parse_response / stream_parser, transformResponseIn = format_response / stream_f
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -97,6 +97,13 @@ class StreamObserver(Protocol):
     """Watches a stream that is passed through."""
 
     def observe(self, frame: Frame) -> Observation: ...
+
+
+@runtime_checkable
+class StreamFailure(Protocol):
+    """An observer whose dialect's in-band error repeats what the client has read of the answer."""
+
+    def failure(self, error: UnifiedError, request_id: str) -> Frame: ...
 
 
 class Dialect(Protocol):

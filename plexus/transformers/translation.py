@@ -17,6 +17,7 @@ from plexus.transformers.base import (
     ClientCall,
     Dialect,
     Step,
+    StreamFailure,
     StreamStage,
     WireRequest,
     WireStep,
@@ -364,8 +365,12 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._client.format_stream_error(error, self._call.source.request_id)
-        return self._encoder.encode(frame) + self._encoder.end()
+        frames = self._failure(error, self._call.source.request_id)
+        return b"".join(map(self._encoder.encode, frames)) + self._encoder.end()
+
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        """The in-band form of an error that did not come from the upstream's stream."""
+        return [self._client.format_stream_error(error, request_id)]
 
     def _read(self, data: bytes) -> bytes:
         raise NotImplementedError
@@ -396,6 +401,11 @@ class PassthroughStream(_Stream):
             return out
         # An error event follows: the unterminated last frame must not swallow it.
         return b"".join(self._encoder.encode(frame) for frame in frames if frame.data)
+
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        if isinstance(self._observer, StreamFailure):
+            return [self._observer.failure(error, request_id)]
+        return super()._failure(error, request_id)
 
     def _relay(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
@@ -468,6 +478,10 @@ class TranslateStream(_Stream):
         if self.failure is None:
             out += self._write(self._close_stages(self._parser.close()))
         return out + (self._encoder.end() if self.failure is None else b"")
+
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        """As the formatter says it, which knows what it has written; nothing after the end."""
+        return self._formatter.feed(StreamError(error, partial=self.committed))
 
     def _staged(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
         for stage in self._stages:

@@ -27,6 +27,10 @@ _CODES: dict[str, ErrorKind] = {
     "responsibleaipolicyviolation": "content_filter",
     "misalignment": "content_filter",
     "bio_policy": "content_filter",
+    "misalignment_policy_violation": "content_filter",
+    "invalid_prompt": "invalid_request",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "overloaded",
     "model_not_found": "not_found",
     "deploymentnotfound": "not_found",
     "not_found_error": "not_found",
@@ -220,13 +224,17 @@ def format_stream_error(error: UnifiedError, request_id: str) -> Frame:
     return Frame("", msgspec.json.encode(_body(error, message)))
 
 
+def error_code(error: UnifiedError) -> str | None:
+    """The error's own code, else that of its kind."""
+    return error.code or _TYPES[error.kind][1]
+
+
 def _body(error: UnifiedError, message: str) -> dict[str, dict[str, str | None]]:
-    kind, code = _TYPES[error.kind]
     return {
         "error": {
             "message": message[:MESSAGE_LIMIT],
-            "type": kind,
+            "type": _TYPES[error.kind][0],
             "param": error.param,
-            "code": error.code or code,
+            "code": error_code(error),
         }
     }
