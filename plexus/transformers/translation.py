@@ -36,6 +36,8 @@ from plexus.unified.chunks import (
 from plexus.unified.content import (
     Proof,
     RefusalContent,
+    ServerToolCallContent,
+    ServerToolResultContent,
     TextContent,
     ThinkingContent,
 )
@@ -512,6 +514,9 @@ class TranslateStream(_Stream):
                 if value and not isinstance(value, Proof):
                     self.committed = True
             case PartStart(part=TextContent() | ThinkingContent(redacted=False) | RefusalContent()):
+                pass
+            case PartStart(part=ServerToolCallContent() | ServerToolResultContent()):
+                # What the provider does for itself; another one may still answer.
                 pass
             case PartStart():
                 self.committed = True

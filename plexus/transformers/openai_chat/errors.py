@@ -97,6 +97,9 @@ _TYPES: dict[ErrorKind, tuple[str, str | None]] = {
     "overloaded": ("server_error", "overloaded"),
     "timeout": ("server_error", "timeout"),
 }
+_OWN_STATUS = frozenset({("content_filter", 403), ("not_found", 400)})
+"""What providers say with another status than that of the kind, and clients of theirs know."""
+
 _FINAL = ("quota", "billing")
 _CREDENTIAL = ("authentication", "permission")
 
@@ -127,7 +130,7 @@ def classify(
     return UnifiedError(
         kind=kind,
         message=evidence.message or f"the provider answered with status {known or 200}",
-        status=403 if kind == "content_filter" and known == 403 else None,
+        status=known if (kind, known) in _OWN_STATUS else None,
         param=evidence.param,
         code=code,
         retry_after=None if kind in _FINAL else retry_after(headers, evidence.retry_delay),

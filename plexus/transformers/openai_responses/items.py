@@ -1,5 +1,6 @@
 """Items that a model writes: to parts, for history and for answers (openai-responses.md §2)."""
 
+import msgspec
 from msgspec import Raw
 
 from plexus.transformers.openai_chat.names import base62
@@ -137,5 +138,5 @@ def _query(level: Level) -> str:
     for name in ("action", "arguments", "queries", "code"):
         found = level.rest.get(name)
         if found is not None and found != NULL:
-            return bytes(encoded({name: found})).decode()
+            return bytes(msgspec.json.format(encoded({name: found}), indent=-1)).decode()
     return "{}"

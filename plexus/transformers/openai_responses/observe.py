@@ -16,13 +16,14 @@ from plexus.transformers.openai_responses.errors import (
 )
 from plexus.transformers.openai_responses.events import TERMINAL
 from plexus.transformers.openai_responses.finish import parse_finish
+from plexus.transformers.openai_responses.items import HOSTED
 from plexus.transformers.openai_responses.usage import parse_usage
 from plexus.unified.errors import UnifiedError
 
 _NONE = Observation()
 _CONTENT = Observation(content=True)
-_SILENT_ITEMS = frozenset({"message", "reasoning"})
-"""Items whose announcement says nothing yet."""
+_SILENT_ITEMS = frozenset({"message", "reasoning", *HOSTED})
+"""Items whose announcement says nothing yet, or what the provider does for itself."""
 
 _DELTA = b".delta"
 

@@ -10,6 +10,7 @@ from plexus.transformers.openai_chat.reading import LIST, STR, Level
 from plexus.transformers.openai_responses.content import encoded, ext_of, parse_part
 from plexus.transformers.openai_responses.items import (
     is_answered_by_client,
+    own_name,
     parse_call,
     parse_other,
     parse_reasoning,
@@ -98,15 +99,18 @@ class ItemParser:
         return tuple(parts)
 
     def _call(self, part: ToolCallContent, announced: bool) -> ToolCallContent:
-        """In the client's words; ids are unique within an answer (canonical.md §2 rule 4)."""
+        """In the client's words; ids are unique within an answer (canonical.md §2 rule 4).
+
+        A client that knows no namespaces gave the function its plain name.
+        """
         self.calls = True
         call_id = part.id
         if not announced:
             while not call_id or call_id in self._ids:
                 call_id = "call_" + base62(f"{self.seed} {len(self._ids)} {call_id}")
             self._ids.add(call_id)
-        name = self._names.get(part.name, part.name)
-        return replace(part, id=call_id, name=name)
+        name = own_name(part.name, part.namespace)
+        return replace(part, id=call_id, name=self._names.get(name, name))
 
 
 def _has_text(level: Level, name: str) -> bool:

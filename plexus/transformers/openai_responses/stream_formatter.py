@@ -86,7 +86,7 @@ class ResponsesStreamFormatter:
         self._head: Wire = {}
         self._native = False
         self._dialect = ""
-        self._text: TextSlot | None = None
+        self._tokens: list[Raw] = []
         self._characters = 0
         self._refused = False
         self._usage: UnifiedUsage | None = None
@@ -297,6 +297,8 @@ class ResponsesStreamFormatter:
             self._characters += len(value)
         elif isinstance(value, Proof):
             self._note_proof(value)
+        if chunk.kind == "text" and self._tokens and isinstance(slot, TextSlot):
+            slot.logprobs, self._tokens = slot.logprobs + self._tokens, []
         if slot is self._floor:
             out = slot.feed(chunk)
             if self._queue and slot.complete:
@@ -347,12 +349,14 @@ class ResponsesStreamFormatter:
                 self.log.note("response.citations")
 
     def _logprobs(self, raw: Raw) -> None:
-        """Tokens of the next text, as chat's form has them."""
-        found = _tokens(raw)
+        """Tokens of the text that comes next, as chat's form has them."""
+        try:
+            found = _tokens(raw)
+        except msgspec.ValidationError:
+            return
         if found is None or not found.content:
             return
-        if isinstance(self._floor, TextSlot):
-            self._floor.logprobs += found.content
+        self._tokens += found.content
 
     def _drain(self) -> list[Frame]:
         out: list[Frame] = []

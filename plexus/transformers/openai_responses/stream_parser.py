@@ -86,7 +86,7 @@ class _Item:
     of each text, by kind and index.
     """
 
-    __slots__ = ("done", "head", "id", "kind", "parts", "refusals", "seen")
+    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen")
 
     def __init__(self, kind: str, item_id: str | None, head: dict[str, Raw]) -> None:
         self.kind = kind
@@ -96,6 +96,7 @@ class _Item:
         self.refusals: set[int] = set()
         self.seen: dict[tuple[DeltaKind, int], str] = {}
         self.done = False
+        self.logprobs = False
 
 
 class ResponsesStreamParser:
@@ -150,6 +151,7 @@ class ResponsesStreamParser:
 
     def close(self) -> list[StreamChunk]:
         """A terminal event is the only end; anything else was cut (traps.md T47, T48)."""
+        self._maker.out = []
         return [] if self._done else self._fail(truncated(self._wire.target))
 
     def finish(self, response: dict[str, Raw]) -> list[StreamChunk]:
@@ -315,14 +317,15 @@ class ResponsesStreamParser:
             number = item.parts.get(0)
             if number is None:
                 number = self._open(item, 0, ThinkingContent(id=item.id))
-        if kind == "text" and not whole:
-            self._note_logprobs(event.logprobs)
+        if kind == "text" and not whole and self._note_logprobs(event.logprobs):
+            item.logprobs = True
         self._say(item, number, kind, index, text, whole)
 
-    def _note_logprobs(self, raw: Raw) -> None:
+    def _note_logprobs(self, raw: Raw) -> bool:
         found = _logprobs(raw) if given(raw) else None
         if found:
             self._maker.out.append(LogprobsDelta(0, chat_logprobs(found)))
+        return bool(found)
 
     def _say(
         self, item: _Item, number: int, kind: DeltaKind, index: int, text: str, whole: bool
@@ -360,6 +363,9 @@ class ResponsesStreamParser:
         kind = _str(fields.get("type")) or item.kind
         if kind in ("function_call", "custom_tool_call") and "call_id" in item.head:
             fields = {**fields, "call_id": item.head["call_id"]}
+        if kind == "message" and "id" in item.head:
+            # Copilot gives an item another id in every event.
+            fields = {**fields, "id": item.head["id"]}
         parts = self._parser.parts(kind, fields, announced=bool(item.parts))
         for index, part in enumerate(parts):
             number = item.parts.pop(index, None)
@@ -377,6 +383,9 @@ class ResponsesStreamParser:
         """
         match part:
             case TextContent(text=text) if index not in item.refusals:
+                part, tokens = without_tokens(part)
+                if not item.logprobs:
+                    self._note_logprobs(tokens)
                 self._say(item, number, "text", index, text, True)
                 for citation in part.citations[len(item.seen.get(("citation", index), "")) :]:
                     self._maker.add(number, "citation", citation)
@@ -418,9 +427,10 @@ class ResponsesStreamParser:
 
     def _emit(self, part: Content) -> None:
         """A part that was never announced, in one go."""
+        if isinstance(part, TextContent):
+            part, tokens = without_tokens(part)
+            self._note_logprobs(tokens)
         skeleton, deltas = opened(part)
-        if isinstance(part, TextContent) and part.ext:
-            self._note_logprobs(part.ext[NAME].get("logprobs", NULL))
         number = self._maker.open(skeleton, 0)
         for kind, value, sub in deltas:
             self._maker.add(number, kind, value, sub)
@@ -477,6 +487,15 @@ def opened(part: Content) -> tuple[Content, list[tuple[DeltaKind, DeltaValue, in
             return replace(part, text="", summary=None, proof=None), deltas
         case _:
             return part, []
+
+
+def without_tokens(part: TextContent) -> tuple[TextContent, Raw]:
+    """The part and its log-probabilities, which belong to the whole answer in the canonical form."""
+    own = dict(part.ext.get(NAME, {}))
+    tokens = own.pop("logprobs", NULL)
+    if tokens == NULL:
+        return part, NULL
+    return replace(part, ext={NAME: own} if own else {}), tokens
 
 
 def chat_logprobs(tokens: list[Raw]) -> Raw:
