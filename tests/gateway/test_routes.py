@@ -109,7 +109,9 @@ def test_unknown_models(served: Gateway) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "dialect"),
     [
-        ("POST", "/v1/responses", "openai"),
+        ("POST", "/v1/responses/compact", "openai"),
+        ("POST", "/v1/responses/input_tokens", "openai"),
+        ("GET", "/v1/responses/resp_1", "openai"),
         ("POST", "/v1/embeddings", "openai"),
         ("POST", "/v1/completions", "openai"),
         ("GET", "/nothing/here", "openai"),

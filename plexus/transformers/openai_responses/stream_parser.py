@@ -490,7 +490,7 @@ def opened(part: Content) -> tuple[Content, list[tuple[DeltaKind, DeltaValue, in
 
 
 def without_tokens(part: TextContent) -> tuple[TextContent, Raw]:
-    """The part and its log-probabilities, which belong to the whole answer in the canonical form."""
+    """The part, and its log-probabilities: in the canonical form the whole answer has them."""
     own = dict(part.ext.get(NAME, {}))
     tokens = own.pop("logprobs", NULL)
     if tokens == NULL:
