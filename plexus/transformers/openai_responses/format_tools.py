@@ -224,11 +224,18 @@ def _check_forced(
             names |= {_own_name(tool) for tool in request.tools}
             if choice.name not in names:
                 raise unsupported("tool_choice forces a tool that is not in tools", "tool_choice")
-        case "server" if not writing.native and len(tools) != 1:
+        case "server" if not writing.native and (len(tools) != 1 or not _runs(choice, request)):
             # One tool that must be called is that tool; among several it cannot be named.
             raise unsupported("tool_choice forces a tool this target does not run", "tool_choice")
         case "required" if request.tools and not tools:
             raise unsupported("tool_choice forces tools this target does not run", "tool_choice")
+
+
+def _runs(choice: ToolChoice, request: UnifiedChatRequest) -> bool:
+    return any(
+        isinstance(tool, ServerTool) and choice.name in (tool.name, tool.kind)
+        for tool in request.tools
+    )
 
 
 def _own_name(tool: UnifiedTool) -> str:
