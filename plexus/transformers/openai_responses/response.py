@@ -6,6 +6,7 @@ JSON and streams cannot drift apart.
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
 from plexus.transformers.losses import LossWarning
@@ -16,6 +17,8 @@ from plexus.transformers.openai_responses.stream_formatter import (
     without_frames,
 )
 from plexus.transformers.openai_responses.stream_parser import ResponsesStreamParser
+from plexus.unified.chunks import PartStart
+from plexus.unified.content import ToolCallContent
 from plexus.unified.errors import PlexusError
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
@@ -47,6 +50,11 @@ def format_response(
     if response.choices and response.choices[0].finish.reason in FAILED:
         raise PlexusError(broken())
     formatter = without_frames(request)
+    parts = [part for choice in response.choices for part in choice.message.content]
     for chunk in unfold(response):
+        if isinstance(chunk, PartStart) and isinstance(chunk.part, ToolCallContent):
+            # The proof of a call stands before it where it is known in time (mappings.md §12).
+            signed = replace(chunk.part, proof=parts[chunk.index].proof)
+            chunk = PartStart(chunk.index, signed, chunk.choice)
         formatter.feed(chunk)
     return msgspec.json.encode(formatter.response), formatter.log.warnings
