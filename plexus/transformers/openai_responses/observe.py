@@ -68,8 +68,13 @@ class ResponsesObserver:
             event = _event(data)
         except msgspec.MsgspecError:
             return _NONE
-        self._next = self._next + 1 if event.sequence_number is None else event.sequence_number + 1
+        number = self._next if event.sequence_number is None else event.sequence_number
         kind = event.type or frame.event
+        if kind == "error" or (kind != "response.failed" and truthy(event.error)):
+            # The official SDKs read over this event; ``response.failed`` is what they notice.
+            self._next = number
+            return Observation(error=failed_error(_members(data)), unsaid=True)
+        self._next = number + 1
         if kind.endswith(".delta"):
             return _CONTENT if bytes(event.delta) not in (b"null", b'""') else _NONE
         if event.response is not None:
@@ -81,9 +86,6 @@ class ResponsesObserver:
             return Observation(error=failed_error(event.response or {}))
         if kind in TERMINAL:
             return _ended(event.response or {})
-        if kind == "error" or truthy(event.error):
-            # The official SDKs read over this event; ``response.failed`` is what they notice.
-            return Observation(error=failed_error(_members(data)), unsaid=True)
         return _NONE
 
     def failure(self, error: UnifiedError, request_id: str) -> Frame:

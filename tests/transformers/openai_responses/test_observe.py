@@ -160,7 +160,7 @@ def test_T46_a_bare_error_event_becomes_a_failed_response() -> None:
     bare = {"type": "error", "code": "server_error", "message": "sorry", "param": None}
     stream, out = passed(sse(created(), SAID, bare, failed(code="x", message="y")))
     last = events(out)[-1]
-    assert (last["type"], last["sequence_number"]) == ("response.failed", 3)
+    assert (last["type"], last["sequence_number"]) == ("response.failed", 2)
     assert last["response"]["error"] == {"code": "upstream_error", "message": "sorry"}
     assert stream.failure is not None
     assert [found["type"] for found in events(out)].count("response.failed") == 1
