@@ -44,7 +44,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     ``path`` is relative to the provider's base URL, with its leading slash.  ``headers`` are the
     dialect's own (version, betas), without credentials.  ``tool_names`` maps a name changed for the
     provider back to the client's; ``structured_tool`` is the forced tool that emulates structured
-    output; ``custom_tools`` are the client's custom tools sent as functions.
+    output; ``custom_tools`` are the client's custom tools sent as functions; ``stop`` are sequences
+    that the provider does not know, so that the text is cut here.
     """
 
     target: TargetModel
@@ -56,6 +57,7 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    stop: tuple[str, ...] = ()
     hide_usage: bool = False
     """Pass-through only: Plexus asked for a usage chunk that the client did not ask for."""
 

@@ -24,6 +24,7 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.stops import StopCutter, cut_response
 from plexus.unified.chunks import (
     FinishReport,
     MessageStart,
@@ -82,6 +83,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``enough``: the client has its end, and the upstream need not go on.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -91,6 +93,7 @@ class StreamTranslation(Protocol):
     verbatim: Failure | None
     usage: UnifiedUsage | None
     finish: FinishReason | None
+    enough: bool
     content_type: str
 
     def feed(self, data: bytes) -> bytes: ...
@@ -243,6 +246,8 @@ class TranslatePrepared:
             response = collect(upstream, self.wire, body)
         else:
             response = upstream.parse_response(readable(body), self.wire)
+        if self.wire.stop:
+            response = cut_response(response, self.wire.stop)
         for step in reversed(self._translate.steps):
             response = step.response(response)
         if self._call.show_model is not None:
@@ -335,6 +340,7 @@ class _Stream:
         self.finished = False
         self.failure: UnifiedError | None = None
         self.verbatim: Failure | None = None
+        self.enough = False
         self.usage: UnifiedUsage | None = None
         self.finish: FinishReason | None = None
         self._client = client
@@ -460,6 +466,7 @@ class TranslateStream(_Stream):
         super().__init__(translate.client, call, wire)
         self._decoder = translate.upstream.decoder()
         self._parser = translate.upstream.stream_parser(wire)
+        self._cutter = StopCutter(wire.stop) if wire.stop else None
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
         self._formatter = translate.client.stream_formatter(request)
@@ -467,7 +474,7 @@ class TranslateStream(_Stream):
     def _read(self, data: bytes) -> bytes:
         out: list[bytes] = []
         for frame in self._decoder.feed(data):
-            if self.failure is not None:
+            if self.failure is not None or self.enough:
                 break
             out.append(self._write(self._staged(self._parser.feed(frame))))
         return b"".join(out)
@@ -475,7 +482,7 @@ class TranslateStream(_Stream):
     def _end(self) -> bytes:
         out = self._read(b"")
         for frame in self._decoder.close():
-            if self.failure is None:
+            if self.failure is None and not self.enough:
                 out += self._write(self._staged(self._parser.feed(frame)))
         if self.failure is None:
             out += self._write(self._close_stages(self._parser.close()))
@@ -486,11 +493,21 @@ class TranslateStream(_Stream):
         return self._formatter.feed(StreamError(error, partial=self.committed))
 
     def _staged(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        chunks = self._cut(chunks)
         for stage in self._stages:
             chunks = [out for chunk in chunks for out in stage.feed(chunk)]
         return chunks
 
+    def _cut(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        """The chunks up to a stop sequence that the provider does not know."""
+        if self._cutter is None:
+            return chunks
+        kept = [out for chunk in chunks for out in self._cutter.feed(chunk)]
+        self.enough = self._cutter.cut
+        return kept
+
     def _close_stages(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        chunks = self._cut(chunks)
         for stage in self._stages:
             chunks = [out for chunk in chunks for out in stage.feed(chunk)] + stage.close()
         return chunks

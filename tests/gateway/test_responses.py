@@ -256,3 +256,19 @@ def test_errors_have_chats_form(serve: Serve) -> None:
     bad = ask(served, "fast", input=5)
     assert (bad.status, bad.error["param"]) == (400, "input")
     assert "POST" in served.ask(RESPONSES, None, "GET").headers["allow"]
+
+
+def test_a_stop_sequence_ends_the_upstream_too(serve: Serve, first: FaultServer) -> None:
+    """Responses has none: the text is cut here, and nobody pays for the rest."""
+
+    async def script(peer: Peer) -> None:
+        await peer.stream(*wire_responses.stream("one END of it")[:-2], end=False)
+        await peer.stall()
+
+    first.script = script
+    served = serve(two(provider(first, DIALECT), provider(first)))
+    answer = served.ask(MESSAGES, model="one", stream=True, stop_sequences=["END"])
+    assert answer.status == 200
+    assert b'"stop_sequence":"END"' in answer.body
+    assert answer.body.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    first.wait(lambda: bool(first.departures), "the end of the upstream")

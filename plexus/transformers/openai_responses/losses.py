@@ -350,7 +350,12 @@ REQUEST_LOSSES = table(
             "mappings.md §10",
             _ELSEWHERE,
         ),
-        Loss("stop", "lost", "Responses has no stop sequences", "mappings.md §6"),
+        Loss(
+            "stop",
+            "approximated",
+            "Responses has no stop sequences: Plexus cuts the text itself",
+            "mappings.md §6",
+        ),
         Loss(
             "store",
             "lost",

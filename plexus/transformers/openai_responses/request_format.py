@@ -90,6 +90,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
+        stop=tuple(stop for stop in request.stop if stop),
     )
 
 
