@@ -271,4 +271,4 @@ def test_a_stop_sequence_ends_the_upstream_too(serve: Serve, first: FaultServer)
     assert answer.status == 200
     assert b'"stop_sequence":"END"' in answer.body
     assert answer.body.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
-    first.wait(lambda: bool(first.departures), "the end of the upstream")
+    first.wait(lambda: first.open == 0, "the end of the upstream")
