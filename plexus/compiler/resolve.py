@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from plexus.compiler import catalog, names
+from plexus.compiler import catalog, names, parents
 from plexus.compiler.catalog import CatalogError
 from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Secret, StepUse
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
@@ -46,7 +46,6 @@ _HOP = frozenset(
 _CREDENTIALS = frozenset(
     {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
-_OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
 _VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
 
 
@@ -95,6 +94,7 @@ class _Resolver:
         self.selectors: dict[str, Constructor] = {}
         self.urls: dict[str, dict[str, str]] = {}
         self.expires: dict[str, float] = {}
+        self.digests: dict[str | None, str] = {}
 
     def error(self, path: Path, code: str, message: str, hint: str = "") -> None:
         line, column = self.document.value_at(path)
@@ -128,6 +128,8 @@ class _Resolver:
         self.extra_body(provider, at)
         self.profile(provider, at)
         self.models(provider, at)
+        for fault in parents.faults(provider, catalog.dialects()):
+            self.error(fault.path, fault.code, fault.message, fault.hint)
 
     def dialect_and_url(self, provider: Provider, at: Path) -> None:
         typed = self.document.has((*at, "type"))
@@ -171,7 +173,8 @@ class _Resolver:
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
         unserved = [name for name in provider.urls if name not in catalog.dialects()]
-        if provider.urls and len(unserved) == len(provider.urls):
+        written = mapped or self.document.has((*at, "type"))
+        if provider.urls and written and len(unserved) == len(provider.urls):
             path = (*at, "api_base_url") if mapped else (*at, "type")
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
@@ -227,7 +230,7 @@ class _Resolver:
 
     def extra_body(self, provider: Provider, at: Path) -> None:
         for name in provider.extra_body:
-            if name in _OWN_MEMBERS:
+            if name in parents.OWN_MEMBERS:
                 path = (*at, "extra_body", name)
                 message = f"extra_body cannot set {quote(name)}, which every request sets itself"
                 self.at_key(path, "P415", message)
@@ -269,6 +272,8 @@ class _Resolver:
 
     def use(self, steps: tuple[StepUse, ...]) -> None:
         for step in steps:
+            if step.name in parents.DIALECTS:
+                continue
             try:
                 self.steps[step.path] = self.factory.make(step)
             except CatalogError as error:
@@ -380,6 +385,10 @@ class _Resolver:
         if len(written) != 1:
             self.at_key(at, "P413", f'{dotted(at)} needs one of "secret" and "sha256"')
         self.secret(key.secret, (*at, "secret"))
+        other = self.digests.setdefault(key.sha256, key.name)
+        if key.sha256 is not None and other != key.name:
+            message = f"key {quote(key.name)} has the same secret as key {quote(other)}"
+            self.error((*at, "sha256"), "P419", message, "give each client a key of its own")
         known = self.config.aliases
         for index, name in enumerate(key.aliases or ()):
             if known and name is not None and name not in known and not self._direct(name):

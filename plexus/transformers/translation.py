@@ -4,7 +4,8 @@ Both are pure.  ``prepare`` makes one attempt from the client's untouched call; 
 holds the outgoing request and reads the answer, whole or as a stream.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -42,7 +43,13 @@ from plexus.unified.content import (
     TextContent,
     ThinkingContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    PlexusError,
+    UnifiedError,
+    UpstreamDetail,
+    invalid,
+)
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
@@ -83,6 +90,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``words`` puts an error into the words for the client, who may not know the provider's name.
     ``enough``: the client has its end, and the upstream need not go on.
     Bytes returned before ``committed`` must be held back by the caller.
     """
@@ -95,24 +103,27 @@ class StreamTranslation(Protocol):
     finish: FinishReason | None
     enough: bool
     content_type: str
+    words: Callable[[UnifiedError], UnifiedError]
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def close(self) -> bytes:
-        """The upstream ended; a missing end sets ``failure``."""
+    def close(self, cut: bool = False) -> bytes:
+        """The upstream ended, or was ``cut`` off in the middle; a missing end sets ``failure``."""
         ...
 
     def fail(self, error: UnifiedError) -> bytes:
         """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
         ...
 
-    def keep_alive(self) -> bytes: ...
-
 
 class Prepared(Protocol):
-    """One attempt: what to send, and how to read what comes back."""
+    """One attempt: what to send, and how to read what comes back.
+
+    ``opaque``: the answer may be anything, and is of the type that the provider says.
+    """
 
     wire: WireRequest
+    opaque: bool
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
@@ -140,8 +151,9 @@ class Passthrough(Struct, frozen=True):
     wire_steps: tuple[WireStep, ...] = ()
 
     def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, self.target)
-        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+        write = partial(self.upstream.passthrough, call)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
+        return PassthroughPrepared(self.upstream, call, wire)
 
 
 class Translate(Struct, frozen=True):
@@ -155,28 +167,44 @@ class Translate(Struct, frozen=True):
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
         try:
-            call.body.check_numbers()
+            call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = self.upstream.format_request(request, self.target)
+        write = partial(self.upstream.format_request, request)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
         if call.strict:
             _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+        return TranslatePrepared(self, call, request, wire)
+
+
+def _sent(
+    write: Callable[[TargetModel], WireRequest],
+    target: TargetModel,
+    steps: tuple[WireStep, ...],
+    dialect: str,
+) -> WireRequest:
+    """The request after its wire steps; written once more when one of them chose another model."""
+    wire, model = _edited(write(target), steps, dialect)
+    if model != target.model:
+        wire, _ = _edited(write(replace(target, model=model)), steps, dialect)
+    return wire
 
 
 def _edited(
-    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
-) -> WireRequest:
-    """The request after its wire steps, in order."""
+    wire: WireRequest, steps: tuple[WireStep, ...], dialect: str
+) -> tuple[WireRequest, str]:
+    """The request after its wire steps, in order, and the model they want."""
+    model = wire.target.model
     for step in steps:
         body = JsonBody.parse(wire.body)
-        changes = step.edit(body, translation.upstream.NAME)
+        model = step.choose_model(body, dialect, model)
+        changes = step.edit(body, dialect)
         if changes:
             wire = replace(wire, body=body.edit(changes))
-    return wire
+    return wire, model
 
 
 def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
@@ -192,6 +220,8 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
+    opaque = False
+
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = dialect
@@ -200,34 +230,44 @@ class PassthroughPrepared:
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type.startswith("text/event-stream"):
             response = collect(self._dialect, self.wire, body)
-            request = self._dialect.parse_request(self._call)
-            body, _ = self._dialect.format_response(response, request)
+            body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
+        kind = "application/json"
+        if self._call.stream:
+            body, kind = self._as_stream(body)
+        elif self._call.show_model is not None:
+            body = renamed(body, self._call.show_model)
+        return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
+
+    def _as_stream(self, body: bytes) -> tuple[bytes, str]:
+        """What a provider that does not stream said to a client that asked for a stream."""
+        response = self._dialect.parse_response(readable(body), self.wire)
         if self._call.show_model is not None:
-            body = _rename(body, self._call.show_model)
-        return Answer(
-            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
-        )
+            response = replace(response, model=self._call.show_model)
+        return as_stream(self._dialect, response, self._request())
+
+    def _request(self) -> UnifiedChatRequest:
+        """What was asked; the provider took it, so what we cannot read of it does not matter."""
+        call = self._call
+        try:
+            return self._dialect.parse_request(call)
+        except PlexusError:
+            return UnifiedChatRequest(
+                model=call.model, messages=(), stream=call.stream, source=call.source
+            )
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, readable(body))
-        content_type = headers.get("content-type", "application/json")
-        # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = status in (401, 403) or "html" in content_type
-        return Failure(
-            error=error,
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, status, headers, body)
 
 
 class TranslatePrepared:
+    opaque = False
+
     def __init__(
         self,
         translate: Translate,
@@ -254,7 +294,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = self._as_stream(response)
+            out, content_type = as_stream(client, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -266,19 +306,21 @@ class TranslatePrepared:
             warnings=warnings,
         )
 
-    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
-        """A whole answer to a client that asked for a stream (streaming.md §11)."""
-        formatter = self._translate.client.stream_formatter(self._request)
-        encoder = self._translate.client.encoder()
-        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
-        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
-
     def stream(self) -> "TranslateStream":
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         error = self._translate.upstream.parse_error(status, headers, readable(body))
         return Failure(error=error, status=status)
+
+
+def as_stream(
+    client: Dialect, response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, str]:
+    """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
+    formatter, encoder = client.stream_formatter(request), client.encoder()
+    frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+    return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
 def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
@@ -298,7 +340,7 @@ def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        message=f"its answer cannot be read: {problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -308,9 +350,29 @@ def truncated(target: TargetModel) -> UnifiedError:
     """The error for a stream that stopped before its end (streaming.md §2)."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} closed the stream before it was complete",
+        message="it closed the stream before it was complete",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def passed_failure(
+    dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+) -> Failure:
+    """A provider's error answer for a client of the same dialect, as it came where it may be seen.
+
+    Hidden are words about Plexus' own credential, the page of a CDN, and bytes in a coding that
+    nobody asked for.
+    """
+    coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
+    error = dialect.parse_error(status, headers, b"" if coded else readable(body))
+    content_type = headers.get("content-type", "application/json")
+    page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    return Failure(
+        error=error,
+        status=status,
+        verbatim=None if coded or page or error.code == CREDENTIAL_CODE else body,
+        content_type=content_type,
     )
 
 
@@ -319,23 +381,33 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
     What is no answer of the dialect, or is about our credential, stays hidden.
     """
-    if error.kind in ("upstream", "authentication", "permission"):
+    if error.kind == "upstream":
         return PlexusError(error)
     failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
     return DisguisedError(failure)
 
 
-def _rename(body: bytes, model: str) -> bytes:
+def renamed(body: bytes, model: str) -> bytes:
+    """A JSON answer with its model replaced, if it names one."""
     try:
-        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+        answer = JsonBody.parse(body)
+        if "model" not in answer.fields:
+            return body
+        return answer.edit({"model": msgspec.json.encode(model)})
     except DocumentError:
         return body
+
+
+def unchanged(error: UnifiedError) -> UnifiedError:
+    return error
 
 
 class _Stream:
     """What both kinds of stream share: state, and the dialect the client reads."""
 
-    def __init__(self, client: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(
+        self, client: Dialect, upstream: Dialect, call: ClientCall, wire: WireRequest
+    ) -> None:
         self.committed = False
         self.finished = False
         self.failure: UnifiedError | None = None
@@ -346,11 +418,10 @@ class _Stream:
         self._client = client
         self._call = call
         self._wire = wire
+        self._decoder = upstream.decoder()
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -360,9 +431,10 @@ class _Stream:
         except PlexusError as problem:
             return self.fail(problem.error)
 
-    def close(self) -> bytes:
+    def close(self, cut: bool = False) -> bytes:
         try:
-            out = self._end()
+            # Of what was cut off, half an event is no event.
+            out = self._end([] if cut else self._decoder.close())
         except (FramingError, msgspec.MsgspecError) as problem:
             return self.fail(unreadable(self._wire.target, problem))
         except PlexusError as problem:
@@ -373,17 +445,17 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frames = self._failure(error, self._call.source.request_id)
+        frames = self._failure(self.words(error), self._call.source.request_id)
         return b"".join(map(self._encoder.encode, frames)) + self._encoder.end()
 
     def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
-        """The in-band form of an error that did not come from the upstream's stream."""
+        """The in-band form of an error; the dialect's own when nothing more is known."""
         return [self._client.format_stream_error(error, request_id)]
 
     def _read(self, data: bytes) -> bytes:
         raise NotImplementedError
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         raise NotImplementedError
 
 
@@ -391,8 +463,7 @@ class PassthroughStream(_Stream):
     """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
 
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
-        super().__init__(dialect, call, wire)
-        self._decoder = dialect.decoder()
+        super().__init__(dialect, dialect, call, wire)
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = b""
         """What came up to the first event, None after it."""
@@ -402,8 +473,7 @@ class PassthroughStream(_Stream):
             self._lead += data
         return self._relay(self._decoder.feed(data))
 
-    def _end(self) -> bytes:
-        frames = self._decoder.close()
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._relay(frames)
         if self.finished or self.failure is not None:
             return out
@@ -429,7 +499,7 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
-            if seen.error is not None and seen.unsaid:
+            if seen.error is not None and (seen.unsaid or self._hidden(seen.error)):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
@@ -444,6 +514,10 @@ class PassthroughStream(_Stream):
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _hidden(self, error: UnifiedError) -> bool:
+        """Whether the provider's own words are not for the client."""
+        return self._call.show_model is not None or error.code == CREDENTIAL_CODE
 
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
@@ -463,8 +537,7 @@ class TranslateStream(_Stream):
         request: UnifiedChatRequest,
         wire: WireRequest,
     ) -> None:
-        super().__init__(translate.client, call, wire)
-        self._decoder = translate.upstream.decoder()
+        super().__init__(translate.client, translate.upstream, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
         self._cutter = StopCutter(wire.stop) if wire.stop else None
         stages = (step.stream() for step in reversed(translate.steps))
@@ -479,9 +552,9 @@ class TranslateStream(_Stream):
             out.append(self._write(self._staged(self._parser.feed(frame))))
         return b"".join(out)
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._read(b"")
-        for frame in self._decoder.close():
+        for frame in frames:
             if self.failure is None and not self.enough:
                 out += self._write(self._staged(self._parser.feed(frame)))
         if self.failure is None:
@@ -489,8 +562,9 @@ class TranslateStream(_Stream):
         return out + (self._encoder.end() if self.failure is None else b"")
 
     def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
-        """As the formatter says it, which knows what it has written; nothing after the end."""
-        return self._formatter.feed(StreamError(error, partial=self.committed))
+        """As the formatter says it, which knows what the client has read."""
+        frames = self._formatter.feed(StreamError(error, partial=self.committed))
+        return frames or super()._failure(error, request_id)
 
     def _staged(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
         chunks = self._cut(chunks)
@@ -520,6 +594,8 @@ class TranslateStream(_Stream):
                 break
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
+            elif isinstance(chunk, StreamError):
+                chunk = StreamError(self.words(chunk.error), chunk.partial)
             out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
         return b"".join(out)
 

@@ -92,9 +92,11 @@ class ResponsesStreamFormatter:
         self._usage: UnifiedUsage | None = None
         self._finish = Finish("stop")
         self._ended = False
+        self._failed = False
 
     def feed(self, chunk: StreamChunk) -> list[Frame]:
-        if self._ended:
+        if self._ended and not (self._failed and isinstance(chunk, StreamError)):
+            # A failure may be told again, in better words, as long as nobody has read it.
             return []
         match chunk:
             case PartDelta():
@@ -200,7 +202,7 @@ class ResponsesStreamFormatter:
         )
 
     def _fail(self, error: UnifiedError) -> list[Frame]:
-        self._ended = True
+        self._ended = self._failed = True
         request_id = self._request.source.request_id
         head = {**self._head, "output": self._output.items}
         return [failed_frame(head, error, request_id, self._output.sequence)]
