@@ -139,7 +139,8 @@ def _foreign_step(name: str) -> StepClass:
     except _IMPORT_FAILURES as error:
         message = f"{quote(name)} cannot be imported: {type(error).__name__}"
         raise CatalogError("P308", message) from error
-    if not isinstance(found, type) or not issubclass(found, Step | WireStep):
+    bases = (Step, WireStep)
+    if not isinstance(found, type) or not issubclass(found, bases) or found in bases:
         hint = "a step is a class deriving from plexus.transformers.base.Step or WireStep"
         raise CatalogError("P308", f"{quote(name)} is no step", hint)
     return found

@@ -262,6 +262,10 @@ class _Resolver:
                 place = (*at, "transformer", name)
                 self.at_key(place, "P313", message, suggest(name, [*models, "use"]))
             self.use(steps)
+        self.repeated(provider.steps)
+        for name in {**models, **provider.model_steps}:
+            own = models[name].steps if name in models else ()
+            self.repeated((*provider.steps, *provider.model_steps.get(name, ()), *own))
 
     def limits(self, provider: Provider, name: str, place: Path) -> None:
         model = (provider.models or {})[name]
@@ -282,6 +286,20 @@ class _Resolver:
                 for problem in error.problems:
                     place = self.at_key if problem.on_key else self.error
                     place(problem.path, problem.code, problem.message, problem.hint)
+
+    def repeated(self, chain: tuple[StepUse, ...]) -> None:
+        """A step twice in one list, or with the same options in two lists of one model.
+
+        With other options a model's list may well say more than its provider's.
+        """
+        for number, use in enumerate(chain):
+            before = (other for other in chain[:number] if other.name == use.name)
+            again = any(
+                other.path[:-1] == use.path[:-1] or other.options == use.options for other in before
+            )
+            if again and use.name not in parents.DIALECTS:
+                message = f"step {quote(use.name)} is named again for the same model"
+                self.warn(use.path, "P456", message, "it runs as often as it is named")
 
     # aliases
 
