@@ -8,7 +8,7 @@
 | every step at every level; the answer in mirrored order | ``test_steps.py`` |
 | ``on_loss``: a header, or a 400 with ``param`` | ``test_losses.py`` |
 | SIGTERM with open streams: none is cut in silence | ``test_drain.py`` |
-| ``dev`` survives a broken save; a rebuild does not reach a running server | ``test_processes.py`` |
+| ``dev`` survives a broken save; a rebuild reaches no running server | ``test_processes.py`` |
 | a client that leaves: the upstream is let go of, nothing is left | ``test_disconnects.py`` |
 | mutated bodies: no 5xx of ours | ``test_mutated.py`` |
 | faults of clients, providers and streams, by their id | ``tests/faults`` |
