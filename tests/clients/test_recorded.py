@@ -206,15 +206,27 @@ def test_base_url_with_v1(record: Record, gateways: Callable[[str], Gateway]) ->
     assert "base" in error["message"].lower()
 
 
+def embeds(record: Record) -> bool:
+    return record.method == "POST" and record.path == "/v1/embeddings"
+
+
+@which(embeds)
+def test_embeddings_at_echo(record: Record, gateways: Callable[[str], Gateway]) -> None:
+    answer = send(gateways("echo"), record)
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.body)["data"]
+
+
 def not_served(record: Record) -> bool:
     models = record.path.startswith("/v1/models") and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    return not (record.served or models or v1_twice or record.upgrade or record.method == "HEAD")
+    other = embeds(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
+    return not (record.served or other)
 
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, Gemini, embeddings, batches, Azure's addresses …"""
+    """count_tokens, Gemini, batches, Azure's addresses …"""
     check_refusal(record, send(gateways("echo"), record))
 
 
