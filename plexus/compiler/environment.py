@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 
-from plexus.compiler.config import Config, Secret
+from plexus.compiler.config import Config, Provider, Secret
 from plexus.compiler.diagnostics import Diagnostic, quote
 from plexus.compiler.paths import Path
 from plexus.compiler.source import Document
@@ -20,11 +21,33 @@ def missing(document: Document, config: Config, environment: Mapping[str, str]) 
             line, column = document.value_at(path)
             found.append(Diagnostic(document.file, line, column, "P601", message))
     for provider in config.providers.values():
+        if (extra := _missing_extra(provider)) is not None:
+            line, column = document.key_at(("providers", provider.name, "credential"))
+            message = f"its credential needs {extra[0]}, which is not installed here"
+            hint = f"pip install 'plexus-gateway[{extra[1]}]'"
+            found.append(Diagnostic(document.file, line, column, "P602", message, hint))
         if provider.ca_file is not None and not FilePath(provider.ca_file).is_file():
             line, column = document.value_at(("providers", provider.name, "ca_file"))
             message = f"there is no file {quote(provider.ca_file)}"
             found.append(Diagnostic(document.file, line, column, "P601", message))
     return found
+
+
+_EXTRAS = {
+    "aws": ("botocore", "botocore", "bedrock"),
+    "google": ("google-auth", "google.auth", "vertex"),
+}
+
+
+def _missing_extra(provider: Provider) -> tuple[str, str] | None:
+    """Package and extra that a provider's credential needs and that is not here."""
+    if provider.credential is None or not provider.enabled:
+        return None
+    package, module, extra = _EXTRAS[provider.credential.type]
+    try:
+        return None if find_spec(module) is not None else (package, extra)
+    except ModuleNotFoundError:
+        return package, extra
 
 
 def _secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
@@ -35,6 +58,9 @@ def _secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
         for key, value in (("api_key", provider.api_key), ("proxy", provider.proxy)):
             if isinstance(value, Secret):
                 yield (*at, key), value
+        if provider.credential is not None:
+            for key, secret in provider.credential.secrets():
+                yield (*at, "credential", key), secret
         for header, value in provider.headers.items():
             if isinstance(value, Secret):
                 yield (*at, "headers", header), value

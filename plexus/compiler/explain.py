@@ -11,6 +11,7 @@ import msgspec
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
+from plexus.compiler.platforms import losses
 
 _WIDTH = 100
 
@@ -21,8 +22,9 @@ def explain(plan: Plan, name: str) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight)]
-    for client, upstream in _translations(target for target, _ in alias.targets):
-        lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream))]
+    for client, upstream, platform in _translations(target for target, _ in alias.targets):
+        title = f"{client} → {upstream}{_on(platform)}"
+        lines += ["", title, *_losses(rows(client, upstream, platform))]
     return "\n".join(lines) + "\n"
 
 
@@ -36,14 +38,15 @@ def report(plan: Plan) -> str:
         f"{_many(len(plan.aliases), 'alias')}, {_many(len(plan.targets), 'target')};"
         f" {passed} of {_many(total, 'route')} passed through"
     ]
-    for client, upstream in _translations(targets):
-        count = sum(
-            n
-            for r, n in routes.items()
-            if (r.client, r.upstream, r.passthrough) == (client, upstream, False)
-        )
-        lines.append(f"{client} → {upstream}: translated for {_many(count, 'target')}")
-        lines += _summary(rows(client, upstream))
+    for pair in _translations(targets):
+        client, upstream, platform = pair
+        of_pair = {r: n for r, n in routes.items() if (r.client, r.upstream, r.platform) == pair}
+        count = sum(n for r, n in of_pair.items() if not r.passthrough)
+        said = f"translated for {_many(count, 'target')}"
+        if client == upstream:
+            said = f"passed through for {_many(sum(of_pair.values()), 'target')}"
+        lines.append(f"{client} → {upstream}{_on(platform)}: {said}")
+        lines += _summary(rows(client, upstream, platform))
     return "\n".join(lines) + "\n"
 
 
@@ -86,22 +89,29 @@ def _options(arguments: Mapping[str, object]) -> str:
 
 def _how(route: Route) -> str:
     if route.passthrough:
-        return "passed through"
+        return f"passed through{_on(route.platform)}"
     if route.client == route.upstream:
         return "translated through the canonical form, because of its steps"
-    return f"translated to {route.upstream}"
+    return f"translated to {route.upstream}{_on(route.platform)}"
 
 
-def _translations(targets: Iterable[PlannedTarget]) -> list[tuple[str, str]]:
-    """The pairs of different dialects that are translated between."""
-    return sorted(
-        {
-            (route.client, route.upstream)
-            for target in targets
-            for route in target.routes
-            if route.client != route.upstream
-        }
-    )
+def _on(platform: str | None) -> str:
+    return "" if platform is None else f" on {platform}"
+
+
+def _translations(targets: Iterable[PlannedTarget]) -> list[tuple[str, str, str | None]]:
+    """What something can be lost between: two dialects, or a dialect and a cloud's form of it."""
+    found = {
+        (route.client, route.upstream, route.platform)
+        for target in targets
+        for route in target.routes
+        if route.client != route.upstream or _changes(route)
+    }
+    return sorted(found, key=lambda pair: (pair[0], pair[1], pair[2] or ""))
+
+
+def _changes(route: Route) -> bool:
+    return route.platform is not None and bool(losses(route.platform, route.upstream))
 
 
 def _losses(found: Iterable[LossRow]) -> Iterator[str]:

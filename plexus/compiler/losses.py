@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from plexus.compiler import catalog
+from plexus.compiler import catalog, platforms
 
 if TYPE_CHECKING:
     from plexus.transformers.losses import Loss
@@ -26,17 +26,20 @@ class LossRow(Struct, frozen=True):
     reference: str
 
 
-def rows(client: str, upstream: str) -> tuple[LossRow, ...]:
+def rows(client: str, upstream: str, platform: str | None = None) -> tuple[LossRow, ...]:
     """What a client of one dialect can lose at a provider of another, the worst first.
 
     Only fields that the client's dialect can say on the way out, and the provider's on the way
-    back.
+    back.  The same dialect loses nothing but what a cloud cannot take.
     """
-    to, back = catalog.dialect(upstream), catalog.dialect(client)
-    found = [
-        *_rows("request", back.REQUEST_FIELDS, to.REQUEST_LOSSES.values()),
-        *_rows("response", to.RESPONSE_FIELDS, back.RESPONSE_LOSSES.values()),
-    ]
+    to, back = catalog.dialect(upstream), catalog.client_dialect(client)
+    found: list[LossRow] = []
+    if client != upstream:
+        found += _rows("request", back.REQUEST_FIELDS, to.REQUEST_LOSSES.values())
+        found += _rows("response", to.RESPONSE_FIELDS, back.RESPONSE_LOSSES.values())
+    if platform is not None:
+        table = platforms.losses(platform, upstream)
+        found += _rows("request", back.REQUEST_FIELDS, table.values())
     return tuple(sorted(found, key=lambda row: (row.part, ORDER.index(row.outcome), row.field)))
 
 

@@ -26,7 +26,7 @@ from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
 from plexus.gateway.watch import Expired
 from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
-from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.base import ClientCall, Dialect, ProviderDialect
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import PlexusError, UnifiedError
@@ -180,7 +180,7 @@ class Exchange:
         body: bytes,
         prepared: Prepared,
         target: Target,
-        upstream: Dialect,
+        upstream: ProviderDialect,
     ) -> None:
         """A whole answer, to either kind of client."""
         stream = looks_like(body) == "other"

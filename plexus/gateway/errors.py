@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plexus.gateway.reply import RawHeaders
-from plexus.transformers import anthropic_messages, openai_chat
-from plexus.transformers.base import Dialect
+from plexus.transformers import anthropic_messages, bedrock_converse, openai_chat
+from plexus.transformers.base import Dialect, ProviderDialect
 from plexus.unified.errors import ErrorKind, UnifiedError
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ DIALECTS: dict[str, Dialect] = {
     anthropic_messages.NAME: anthropic_messages,
 }
 """The dialects this version serves."""
+
+PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
+    **DIALECTS,
+    bedrock_converse.NAME: bedrock_converse,
+}
+"""The dialects that providers are spoken to in."""
 
 GEMINI = "gemini"
 

@@ -1,18 +1,20 @@
 """A link: everything about reaching one provider in one dialect, made once at start."""
 
 from collections.abc import Callable, Iterable, Mapping
+from ssl import SSLContext
 
+import msgspec
 from msgspec import Struct
 
 from plexus import __version__
 from plexus.accounts.secret import Secret
 from plexus.gateway.tls import trust
 from plexus.gateway.upstream.base import Credential, Upstream, UpstreamRequest
-from plexus.gateway.upstream.credential import NoCredential, StaticCredential
+from plexus.gateway.upstream.credential import CredentialError, NoCredential, StaticCredential
 from plexus.gateway.upstream.echo import EchoUpstream
 from plexus.gateway.upstream.httpx import HttpxUpstream
-from plexus.routing.target import Provider, SecretRef, Timeouts
-from plexus.transformers.base import Dialect, Headers, WireRequest
+from plexus.routing.target import AwsSignature, GoogleToken, Provider, SecretRef, Timeouts
+from plexus.transformers.base import Dialect, Headers, ProviderDialect, WireRequest
 
 Secrets = Mapping[SecretRef, Secret]
 
@@ -71,47 +73,119 @@ def secret_refs(providers: Iterable[Provider]) -> set[SecretRef]:
     for provider in providers:
         values = (provider.api_key, provider.proxy, *provider.headers.values())
         found |= {value for value in values if isinstance(value, SecretRef)}
+        if provider.credential is not None:
+            own = msgspec.structs.asdict(provider.credential).values()
+            found |= {value for value in own if isinstance(value, SecretRef)}
     return found
+
+
+def document_refs(providers: Iterable[Provider]) -> set[SecretRef]:
+    """The secrets among them that are whole files."""
+    tokens = [p.credential for p in providers if isinstance(p.credential, GoogleToken)]
+    return {token.key for token in tokens if token.key is not None}
 
 
 def make_links(
     providers: Iterable[Provider],
-    dialects: Mapping[str, Dialect],
+    dialects: Mapping[str, ProviderDialect],
     secrets: Secrets,
     clock: Callable[[], float],
+    clients: Mapping[str, Dialect],
 ) -> Links:
-    """One client per provider, shared by its dialects.  Raises OSError for a bad ``ca_file``."""
+    """One client per provider, shared by its dialects; ``clients`` are what the echo speaks.
+
+    Raises OSError for a bad ``ca_file``, CredentialError.
+    """
     links: Links = {}
-    system = None
+    shared: list[SSLContext] = []
+
+    def system() -> SSLContext:
+        # Loading a bundle takes some 20 ms; all providers can share one.
+        if not shared:
+            shared.append(trust())
+        return shared[0]
+
     for provider in providers:
         if provider.echo:
-            echo = EchoUpstream(dialects, clock)
-            for name in dialects:
-                links[provider.name, name] = _link(provider, dialects[name], "", echo, secrets)
+            echo = EchoUpstream(clients, clock)
+            for name in clients:
+                head = _head(provider, secrets)
+                links[provider.name, name] = _link(provider, name, "", echo, NoCredential(), head)
             continue
         tls = None
         if any(url.startswith("https:") for url in provider.urls.values()):
-            if provider.ca_file is None:
-                # Loading a bundle takes some 20 ms; all providers can share one.
-                system = system or trust()
-            tls = system if provider.ca_file is None else trust(provider.ca_file)
+            tls = system() if provider.ca_file is None else trust(provider.ca_file)
         upstream = HttpxUpstream(tls, _text(provider.proxy, secrets))
+        head = _head(provider, secrets)
+        shared_credential = _credential(provider, secrets, clock, system)
         for name, url in provider.urls.items():
-            if name in dialects:
-                links[provider.name, name] = _link(provider, dialects[name], url, upstream, secrets)
+            if name not in dialects:
+                continue
+            credential = shared_credential or _static(provider, dialects[name], secrets)
+            links[provider.name, name] = _link(provider, name, url, upstream, credential, head)
     return links
 
 
+def _credential(
+    provider: Provider,
+    secrets: Secrets,
+    clock: Callable[[], float],
+    tls: Callable[[], SSLContext],
+) -> Credential | None:
+    """What needs a library, which is imported here; None for a plain key."""
+    wanted = provider.credential
+    try:
+        match wanted:
+            case AwsSignature():
+                from plexus.gateway.upstream.aws import SignedCredential
+
+                return SignedCredential(wanted, secrets)
+            case GoogleToken():
+                from plexus.gateway.upstream.google import TokenCredential
+
+                key = None if wanted.key is None else secrets[wanted.key]
+                return TokenCredential(key, tls(), clock)
+            case _:
+                return None
+    except ModuleNotFoundError:
+        library, extra = _EXTRAS[type(wanted)]
+        raise CredentialError(
+            f"provider {provider.name!r} needs {library}, which is not installed here:\n"
+            f"  pip install 'plexus-gateway[{extra}]'"
+        ) from None
+    except CredentialError as problem:
+        raise CredentialError(f"the credential of provider {provider.name!r} {problem}") from None
+
+
+_EXTRAS: dict[object, tuple[str, str]] = {
+    AwsSignature: ("botocore", "bedrock"),
+    GoogleToken: ("google-auth", "vertex"),
+}
+
+
+def _static(provider: Provider, dialect: ProviderDialect, secrets: Secrets) -> Credential:
+    if provider.api_key is None:
+        return NoCredential()
+    key = secrets[provider.api_key].reveal()
+    return StaticCredential(provider.platform.authorize(dialect, key))
+
+
+def _head(provider: Provider, secrets: Secrets) -> dict[str, str]:
+    """The headers the config sets, names in lower case."""
+    return {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
+
+
 def _link(
-    provider: Provider, dialect: Dialect, base: str, upstream: Upstream, secrets: Secrets
+    provider: Provider,
+    dialect: str,
+    base: str,
+    upstream: Upstream,
+    credential: Credential,
+    own: Mapping[str, str],
 ) -> Link:
-    credential: Credential = NoCredential()
-    if provider.api_key is not None:
-        credential = StaticCredential(dialect, secrets[provider.api_key])
-    own = {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
     return Link(
         provider=provider.name,
-        dialect=dialect.NAME,
+        dialect=dialect,
         base=base.rstrip("/"),
         head=tuple({**dict(_HEAD), **own}.items()),
         fixed=frozenset(own),

@@ -1,6 +1,6 @@
 """Secret references → values, read once when the server starts; all missing ones at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from plexus.accounts.secret import Secret
@@ -16,14 +16,22 @@ class MissingSecrets(Exception):
 
 
 def read_secrets(
-    references: Iterable[SecretRef], environment: Mapping[str, str]
+    references: Iterable[SecretRef],
+    environment: Mapping[str, str],
+    documents: Collection[SecretRef] = (),
 ) -> dict[SecretRef, Secret]:
-    """Every reference's value.  Raises MissingSecrets naming all that are unset, blank or bad."""
+    """Every reference's value.  Raises MissingSecrets naming all that are unset, blank or bad.
+
+    ``documents`` are read, not sent: they may have line breaks.
+    """
     found: dict[SecretRef, Secret] = {}
     problems: set[str] = set()
     for reference in references:
         try:
-            found[reference] = Secret(_read(reference, environment))
+            value = _read(reference, environment)
+            if reference not in documents:
+                _check_header(value)
+            found[reference] = Secret(value)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
             problems.add(f"{_name(reference)}: {reason}")
@@ -52,6 +60,9 @@ def _read(reference: SecretRef, environment: Mapping[str, str]) -> str:
     value = value.removesuffix("\n").removesuffix("\r")
     if not value.strip():
         raise ValueError("is empty")
+    return value
+
+
+def _check_header(value: str) -> None:
     if not value.isascii() or not value.isprintable():
         raise ValueError("holds characters that no HTTP header can carry")
-    return value

@@ -20,6 +20,7 @@ from plexus.gateway.limits import Limits
 from plexus.gateway.loader import Generation, load
 from plexus.gateway.secrets import MissingSecrets
 from plexus.gateway.services import Services, build
+from plexus.gateway.upstream.credential import CredentialError
 from plexus.gateway.workers import say, supervise
 from plexus.observe.logs import Logger
 
@@ -103,6 +104,8 @@ def make_services(
     except MissingSecrets as problem:
         listed = "\n".join(f"  {line}" for line in problem.problems)
         raise CannotServe(f"secrets are missing:\n{listed}") from None
+    except CredentialError as problem:
+        raise CannotServe(str(problem)) from None
     except OSError as problem:
         raise CannotServe(f"a provider's ca_file cannot be loaded: {problem.strerror}") from None
 

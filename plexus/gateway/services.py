@@ -5,9 +5,9 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from plexus.accounts.keys import Key, KeyRing, digest_of
-from plexus.gateway.errors import DIALECTS
+from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
-from plexus.gateway.links import Link, Links, make_links, secret_refs
+from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
 from plexus.gateway.secrets import read_secrets
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
@@ -99,9 +99,13 @@ def build(
     random: Random,
     limits: Limits | None = None,
 ) -> Services:
-    """The services of a generation.  Raises MissingSecrets with all that are missing, OSError."""
+    """The services of a generation.
+
+    Raises MissingSecrets with all that are missing, CredentialError, OSError.
+    """
     client = {key.secret for key in generation.keys if key.secret is not None}
-    secrets = read_secrets(secret_refs(generation.providers) | client, environment)
+    refs = secret_refs(generation.providers) | client
+    secrets = read_secrets(refs, environment, documents=document_refs(generation.providers))
     ring = KeyRing(
         Key(
             name=key.name,
@@ -118,7 +122,7 @@ def build(
     return Services(
         generation,
         keys=ring,
-        links=make_links(generation.providers, DIALECTS, secrets, clock),
+        links=make_links(generation.providers, PROVIDER_DIALECTS, secrets, clock, DIALECTS),
         dialects=DIALECTS,
         log=log,
         clock=clock,

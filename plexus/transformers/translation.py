@@ -14,8 +14,11 @@ from msgspec.structs import replace
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.framing import Frame, FramingError, readable
 from plexus.transformers.base import (
+    VENDOR,
     ClientCall,
     Dialect,
+    Platform,
+    ProviderDialect,
     Step,
     StreamStage,
     WireRequest,
@@ -119,7 +122,7 @@ class Prepared(Protocol):
 
 class Translation(Protocol):
     @property
-    def upstream(self) -> Dialect: ...
+    def upstream(self) -> ProviderDialect: ...
 
     def prepare(self, call: ClientCall) -> Prepared:
         """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``."""
@@ -132,20 +135,22 @@ class Passthrough(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
     wire_steps: tuple[WireStep, ...] = ()
+    platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, self.target)
-        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+        wire = _finished(self.upstream.passthrough(call, self.target), self, call)
+        return PassthroughPrepared(self, call, wire)
 
 
 class Translate(Struct, frozen=True):
     """Through the canonical form: client dialect, steps, provider dialect, and the mirror back."""
 
     client: Dialect
-    upstream: Dialect
+    upstream: ProviderDialect
     target: TargetModel
     steps: tuple[Step, ...] = ()
     wire_steps: tuple[WireStep, ...] = ()
+    platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
         try:
@@ -155,21 +160,26 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = self.upstream.format_request(request, self.target)
-        if call.strict:
-            _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+        wire = _finished(self.upstream.format_request(request, self.target), self, call)
+        return TranslatePrepared(self, call, request, wire)
 
 
-def _edited(
-    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
+def _finished(
+    wire: WireRequest, translation: "Passthrough | Translate", call: ClientCall
 ) -> WireRequest:
-    """The request after its wire steps, in order."""
-    for step in steps:
+    """The request after its wire steps, in order, as the platform wants it.
+
+    Raises PlexusError for a loss under ``strict``.
+    """
+    dialect = translation.upstream.NAME
+    for step in translation.wire_steps:
         body = JsonBody.parse(wire.body)
-        changes = step.edit(body, translation.upstream.NAME)
+        changes = step.edit(body, dialect)
         if changes:
             wire = replace(wire, body=body.edit(changes))
+    wire = translation.platform.request(wire, dialect)
+    if call.strict:
+        _refuse_losses(wire.warnings)
     return wire
 
 
@@ -186,14 +196,15 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
-    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(self, passthrough: Passthrough, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
-        self._dialect = dialect
+        self._dialect = passthrough.upstream
+        self._platform = passthrough.platform
         self._call = call
 
     def answer(self, body: bytes, content_type: str) -> Answer:
-        if content_type.startswith("text/event-stream"):
-            response = collect(self._dialect, self.wire, body)
+        if content_type == self._dialect.encoder().content_type:
+            response = collect(self._dialect, self._platform, self.wire, body)
             request = self._dialect.parse_request(self._call)
             body, _ = self._dialect.format_response(response, request)
         seen = self._dialect.observe_response(readable(body))
@@ -206,13 +217,14 @@ class PassthroughPrepared:
         )
 
     def stream(self) -> "PassthroughStream":
-        return PassthroughStream(self._dialect, self._call, self.wire)
+        return PassthroughStream(self._dialect, self._platform, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, readable(body))
+        error = self._platform.parse_error(self._dialect, status, headers, readable(body))
         content_type = headers.get("content-type", "application/json")
         # A CDN's page is not the provider's word; our key's trouble is not the client's.
         hidden = status in (401, 403) or "html" in content_type
+        hidden = hidden or not self._platform.speaks(self._dialect.NAME, body)
         return Failure(
             error=error,
             status=status,
@@ -236,8 +248,8 @@ class TranslatePrepared:
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         upstream, client = self._translate.upstream, self._translate.client
-        if content_type.startswith("text/event-stream"):
-            response = collect(upstream, self.wire, body)
+        if content_type == upstream.encoder().content_type:
+            response = collect(upstream, self._translate.platform, self.wire, body)
         else:
             response = upstream.parse_response(readable(body), self.wire)
         for step in reversed(self._translate.steps):
@@ -269,13 +281,16 @@ class TranslatePrepared:
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._translate.upstream.parse_error(status, headers, readable(body))
+        translate = self._translate
+        error = translate.platform.parse_error(translate.upstream, status, headers, readable(body))
         return Failure(error=error, status=status)
 
 
-def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
+def collect(
+    dialect: ProviderDialect, platform: Platform, wire: WireRequest, body: bytes
+) -> UnifiedChatResponse:
     """A whole stream body as one response, for providers that stream unasked (streaming.md §11)."""
-    decoder, parser = dialect.decoder(), dialect.stream_parser(wire)
+    decoder, parser = platform.decoder(dialect), dialect.stream_parser(wire)
     chunks: list[StreamChunk] = []
     try:
         for frame in decoder.feed(body) + decoder.close():
@@ -377,16 +392,16 @@ class _Stream:
 class PassthroughStream(_Stream):
     """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
 
-    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(
+        self, dialect: Dialect, platform: Platform, call: ClientCall, wire: WireRequest
+    ) -> None:
         super().__init__(dialect, call, wire)
-        self._decoder = dialect.decoder()
+        self._decoder = platform.decoder(dialect)
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = b""
-        """What came up to the first event, None after it."""
+        """The frames up to the first event as they came, None after it."""
 
     def _read(self, data: bytes) -> bytes:
-        if self._lead is not None:
-            self._lead += data
         return self._relay(self._decoder.feed(data))
 
     def _end(self) -> bytes:
@@ -402,6 +417,8 @@ class PassthroughStream(_Stream):
         for frame in frames:
             if self.failure is not None:
                 break
+            if self._lead is not None:
+                self._lead += frame.raw
             seen = self._observer.observe(frame)
             if seen.usage is not None:
                 self.usage = seen.usage
@@ -446,7 +463,7 @@ class TranslateStream(_Stream):
         wire: WireRequest,
     ) -> None:
         super().__init__(translate.client, call, wire)
-        self._decoder = translate.upstream.decoder()
+        self._decoder = translate.platform.decoder(translate.upstream)
         self._parser = translate.upstream.stream_parser(wire)
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]

@@ -389,6 +389,7 @@ RESPONSE_LOSSES = table(
 
 REQUEST_FIELDS = frozenset(
     {
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -411,6 +412,7 @@ REQUEST_FIELDS = frozenset(
         "part.image",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.search_result",
         "part.server_tool",
@@ -422,6 +424,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
+        "platform.fields",
         "prompt_cache",
         "reasoning.budget",
         "reasoning.effort",
@@ -441,6 +444,7 @@ REQUEST_FIELDS = frozenset(
         "tool.server",
         "tool.strict",
         "tool_choice.forced",
+        "tool_choice.none",
         "top_k",
         "top_p",
         "user",
