@@ -106,6 +106,8 @@ def _bare(name: str) -> str:
 
 def _kind(name: str, message: str) -> ErrorKind | None:
     kind = _KINDS.get(name.lower().removesuffix("exception"))
+    if not name and _UNKNOWN_MODEL.search(message):
+        return "not_found"
     if kind == "invalid_request" and _TOO_LONG.search(message):
         return "context_length"
     if kind == "invalid_request" and _UNKNOWN_MODEL.search(message):

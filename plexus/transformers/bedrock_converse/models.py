@@ -12,7 +12,7 @@ FAMILY: Final = "bedrock"
 
 CLAUDE, NOVA, OPENAI = "anthropic", "amazon", "bedrock-openai"
 
-_VENDOR = re.compile(r"(?:^|[./])(?P<vendor>[a-z0-9]+)\.[a-z0-9]")
+_VENDOR = re.compile(r"[a-z0-9]+")
 _REGIONS = frozenset({"us", "eu", "ap", "apac", "global", "us-gov", "jp", "au", "ca"})
 _FAMILIES = {"openai": OPENAI}
 
@@ -25,13 +25,12 @@ def family_of(target: TargetModel) -> str:
     """
     if target.family != FAMILY:
         return target.family
-    text = target.model
-    for region in _REGIONS:
-        text = text.removeprefix(f"{region}.")
-    found = _VENDOR.search(text.rpartition("/")[2])
-    if found is None:
+    names = target.model.rpartition("/")[2].split(".")
+    if names[0] in _REGIONS:
+        del names[0]
+    vendor = names[0]
+    if len(names) < 2 or _VENDOR.fullmatch(vendor) is None:
         return FAMILY
-    vendor = found["vendor"]
     return _FAMILIES.get(vendor, vendor)
 
 

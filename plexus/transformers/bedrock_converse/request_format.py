@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
+from plexus.transformers.anthropic_messages.content import NAME as MESSAGES
 from plexus.transformers.anthropic_messages.schema import strict_schema
 from plexus.transformers.anthropic_messages.thinking import (
     ANSWER_ROOM,
@@ -86,6 +87,8 @@ class _Formatter:
         self.target = target
         self.caps: Capabilities = target.capabilities
         self.family = family_of(target)
+        self.native = self.family == CLAUDE and request.source.dialect == MESSAGES
+        """Claude's own words, which mean on Converse what they mean anywhere."""
         self.log = LossLog(REQUEST_LOSSES)
         marks = self.caps.cache_breakpoints
         self.markers = CacheMarkers(self.family in _CACHING if marks is None else marks, self.log)
@@ -232,7 +235,7 @@ class _Formatter:
         last = messages[-1]
         if last["role"] != "assistant":
             return messages
-        if self.caps.prefill:
+        if self.caps.prefill or (self.native and self.caps.prefill is None):
             _trim(last)
         else:
             self.log.note("message.prefill", "messages")
@@ -335,7 +338,7 @@ class _Formatter:
         if self.family != CLAUDE:
             return Thinking()
         return format_thinking(
-            self.request.reasoning, self.caps, self.request.max_tokens, False, self.log
+            self.request.reasoning, self.caps, self.request.max_tokens, self.native, self.log
         )
 
     def _provable(self, thinking: Thinking, messages: list[Block]) -> Thinking:
@@ -374,8 +377,7 @@ class _Formatter:
         limit = self._max_tokens(thinking)
         if limit is not None:
             config["maxTokens"] = limit
-        claude = self.family == CLAUDE
-        refused = thinking.on or caps.sampling == "none" or (claude and caps.sampling != "full")
+        refused = self._refuses_sampling(thinking)
         for field, name in (("temperature", "temperature"), ("top_p", "topP")):
             value = getattr(request, field)
             if value is None:
@@ -392,6 +394,15 @@ class _Formatter:
         if stops:
             config["stopSequences"] = stops
         return config
+
+    def _refuses_sampling(self, thinking: Thinking) -> bool:
+        """A Claude that is not known is one of the newest, which take none (mappings.md §6)."""
+        known = self.caps.sampling
+        if known is None and self.native:
+            return False
+        if thinking.on or known == "none":
+            return True
+        return self.family == CLAUDE and known != "full"
 
     def _top_k(self, refused: bool, more: Block) -> None:
         value = self.request.top_k
@@ -434,7 +445,7 @@ class _Formatter:
         if format_ is None or format_.type != "json_schema" or self.structured is not None:
             return
         schema: object = format_.schema if format_.schema is not None else {"type": "object"}
-        if self.family == CLAUDE and isinstance(schema, Raw):
+        if self.family == CLAUDE and not self.native and isinstance(schema, Raw):
             schema, weakened = strict_schema(schema)
             if weakened:
                 self.log.note("response_format.schema", "response_format")
