@@ -194,6 +194,8 @@ class Platform(Struct, frozen=True):
     """The dialects among them whose bodies ``request`` changes."""
     LOSSES: ClassVar[Mapping[str, Loss]] = {}
     """What ``request`` changes or leaves out in these, by field."""
+    REFRAMES: ClassVar[bool] = False
+    """Streams come in a framing of its own: nothing a client reads of them is as it came."""
 
     def request(self, wire: WireRequest, dialect: str) -> WireRequest:
         """Raises PlexusError (400) for what the platform refuses."""

@@ -398,8 +398,8 @@ class PassthroughStream(_Stream):
         super().__init__(dialect, call, wire)
         self._decoder = platform.decoder(dialect)
         self._observer = dialect.stream_observer()
-        self._lead: bytes | None = b""
-        """The frames up to the first event as they came, None after it."""
+        self._lead: bytes | None = None if platform.REFRAMES else b""
+        """The frames up to the first event as they came, None after it or when they did not."""
 
     def _read(self, data: bytes) -> bytes:
         return self._relay(self._decoder.feed(data))

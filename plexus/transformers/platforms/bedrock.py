@@ -44,6 +44,7 @@ class Bedrock(Platform, frozen=True):
     DIALECTS: ClassVar[frozenset[str]] = frozenset({"anthropic-messages", CONVERSE})
     CHANGED: ClassVar[frozenset[str]] = frozenset({"anthropic-messages"})
     LOSSES: ClassVar[Mapping[str, Loss]] = LOSSES
+    REFRAMES: ClassVar[bool] = True
 
     version: str = "bedrock-2023-05-31"
 
@@ -124,17 +125,19 @@ def _event(frame: Frame) -> Frame | None:
         return None
     try:
         data = base64.b64decode(_chunk(frame.data).bytes, validate=True)
-        data = _without_metrics(data)
-        return Frame(_named(data).type, data)
+        if b"\n" in data:
+            # An event of the vendor's own stream is on one line.
+            data = msgspec.json.format(data, indent=-1)
+        return Frame(_named(data).type, _without_metrics(data))
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise FramingError("a chunk of the stream holds no event") from None
 
 
 def _without_metrics(data: bytes) -> bytes:
-    """AWS puts figures of its own into the last event, on one line as all of them."""
-    if _METRICS.encode() not in data and b"\n" not in data:
+    """AWS puts figures of its own into the last event."""
+    if _METRICS.encode() not in data:
         return data
     try:
-        return JsonBody.parse(msgspec.json.format(data, indent=-1)).edit({_METRICS: None})
+        return JsonBody.parse(data).edit({_METRICS: None})
     except DocumentError:
         return data
