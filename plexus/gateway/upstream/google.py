@@ -29,6 +29,8 @@ _SPARE_S = 30.0
 """A token with less left than this may be gone before the provider looks at it."""
 _EARLY_S = 240.0
 """With less left than this the next one is fetched while this one still serves."""
+# The last three are what google-auth makes of a token service that answers anything else.
+_FAILURES = (google.auth.exceptions.GoogleAuthError, KeyError, TypeError, ValueError)
 _WORD = re.compile(r"[a-z_]{3,40}")
 
 
@@ -74,7 +76,7 @@ class TokenCredential:
             if self._source is None:
                 self._source, _ = google.auth.default(scopes=[SCOPE], request=self._call)
             self._source.refresh(self._call)
-        except google.auth.exceptions.GoogleAuthError as problem:
+        except _FAILURES as problem:
             raise UpstreamFailed("connect", f"Google gave no token ({_reason(problem)})") from None
         headers: dict[str, str] = {}
         self._source.apply(headers)
