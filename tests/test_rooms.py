@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
     ),
     "compiler": (
-        {"unified", "transformers", "routing"},
+        {"unified", "transformers", "routing", "accounts"},
         {"msgspec", "jinja2", "jsonschema", "markupsafe", "referencing"},
     ),
     "cli": ({"compiler", "gateway", "observe", "routing"}, {"msgspec"}),

@@ -30,7 +30,8 @@ _HEAD: Headers = (
 class Link(Struct, frozen=True, kw_only=True):
     """``base`` is the provider's URL for ``dialect``, without a trailing slash.
 
-    ``head`` goes with every request; ``fixed`` names the headers the config sets, which win over
+    ``head`` goes with every request, ``bare`` (without a content type) with those that are not
+    JSON; ``fixed`` names the headers the config sets, which win over
     the dialect's own.
     """
 
@@ -38,6 +39,7 @@ class Link(Struct, frozen=True, kw_only=True):
     dialect: str
     base: str
     head: Headers
+    bare: Headers
     fixed: frozenset[str]
     upstream: Upstream
     credential: Credential
@@ -45,12 +47,14 @@ class Link(Struct, frozen=True, kw_only=True):
     async def request(self, wire: WireRequest, timeouts: Timeouts) -> UpstreamRequest:
         """The finished request for one attempt, credential included."""
         own = wire.headers
+        if wire.content_type is not None:
+            own = (*own, ("content-type", wire.content_type))
         if self.fixed:
             own = tuple(pair for pair in own if pair[0] not in self.fixed)
         plain = UpstreamRequest(
             method="POST",
             url=self.base + wire.path,
-            static_head=self.head,
+            static_head=self.head if wire.content_type is None else self.bare,
             extra_headers=own,
             body=wire.body,
             dialect=self.dialect,
@@ -121,7 +125,7 @@ def make_links(
         for name, url in provider.urls.items():
             if name not in dialects:
                 continue
-            credential = shared_credential or _static(provider, dialects[name], secrets)
+            credential = shared_credential or _static(provider, dialects[name], secrets, head)
             links[provider.name, name] = _link(provider, name, url, upstream, credential, head)
     return links
 
@@ -163,11 +167,15 @@ _EXTRAS: dict[object, tuple[str, str]] = {
 }
 
 
-def _static(provider: Provider, dialect: ProviderDialect, secrets: Secrets) -> Credential:
+def _static(
+    provider: Provider, dialect: ProviderDialect, secrets: Secrets, own: Mapping[str, str]
+) -> Credential:
     if provider.api_key is None:
         return NoCredential()
     key = secrets[provider.api_key].reveal()
-    return StaticCredential(provider.platform.authorize(dialect, key))
+    made = StaticCredential(provider.platform.authorize(dialect, key))
+    # A header of the config wins over the dialect's own; two of a name would be read as one.
+    return NoCredential() if made.names & own.keys() else made
 
 
 def _head(provider: Provider, secrets: Secrets) -> dict[str, str]:
@@ -183,11 +191,13 @@ def _link(
     credential: Credential,
     own: Mapping[str, str],
 ) -> Link:
+    head = tuple({**dict(_HEAD), **own}.items())
     return Link(
         provider=provider.name,
         dialect=dialect,
         base=base.rstrip("/"),
-        head=tuple({**dict(_HEAD), **own}.items()),
+        head=head,
+        bare=tuple(pair for pair in head if pair[0] != "content-type"),
         fixed=frozenset(own),
         upstream=upstream,
         credential=credential,

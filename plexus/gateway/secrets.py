@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from plexus.accounts.secret import Secret
+from plexus.accounts.keys import digest_of
+from plexus.accounts.secret import Secret, clean, defect, proxy_defect
+from plexus.gateway.settings import ClientKey
 from plexus.routing.target import SecretRef
 
 
 class MissingSecrets(Exception):
-    """Names, never values: what the server cannot start without."""
+    """Names, never values: what the server cannot start without, or with."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = sorted(problems)
@@ -18,19 +20,23 @@ class MissingSecrets(Exception):
 def read_secrets(
     references: Iterable[SecretRef],
     environment: Mapping[str, str],
+    proxies: Collection[SecretRef] = (),
     documents: Collection[SecretRef] = (),
 ) -> dict[SecretRef, Secret]:
-    """Every reference's value.  Raises MissingSecrets naming all that are unset, blank or bad.
+    """Every reference's value; those of ``proxies`` are URLs, those of ``documents`` whole files.
 
-    ``documents`` are read, not sent: they may have line breaks.
+    Raises MissingSecrets naming all that are unset, blank or bad.
     """
     found: dict[SecretRef, Secret] = {}
     problems: set[str] = set()
     for reference in references:
         try:
             value = _read(reference, environment)
-            if reference not in documents:
-                _check_header(value)
+            # A document is read here; only what is sent must fit into a header.
+            if reference not in documents and (wrong := defect(value)):
+                raise ValueError(wrong)
+            if reference in proxies and (wrong := proxy_defect(value)):
+                raise ValueError(wrong)
             found[reference] = Secret(value)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
@@ -38,6 +44,21 @@ def read_secrets(
     if problems:
         raise MissingSecrets(problems)
     return found
+
+
+def refuse_twins(keys: Iterable[ClientKey], secrets: Mapping[SecretRef, Secret]) -> None:
+    """Raises MissingSecrets when two client keys have one secret: they could not be told apart."""
+    names: dict[str, str] = {}
+    problems = set()
+    for key in keys:
+        digest = key.sha256 or ""
+        if key.secret is not None:
+            digest = digest_of(secrets[key.secret]).hex()
+        other = names.setdefault(digest, key.name)
+        if other != key.name:
+            problems.add(f"client keys {other} and {key.name}: have the same secret")
+    if problems:
+        raise MissingSecrets(problems)
 
 
 def _name(reference: SecretRef) -> str:
@@ -56,13 +77,7 @@ def _read(reference: SecretRef, environment: Mapping[str, str]) -> str:
             value = Path(reference.file or "").read_bytes().decode("utf-8")
         except UnicodeDecodeError:
             raise ValueError("is not UTF-8 text") from None
-    # An editor's or a shell's final newline is no part of a key.
-    value = value.removesuffix("\n").removesuffix("\r")
+    value = clean(value)
     if not value.strip():
         raise ValueError("is empty")
     return value
-
-
-def _check_header(value: str) -> None:
-    if not value.isascii() or not value.isprintable():
-        raise ValueError("holds characters that no HTTP header can carry")

@@ -8,12 +8,12 @@ from plexus.accounts.keys import Key, KeyRing, digest_of
 from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
-from plexus.gateway.secrets import read_secrets
+from plexus.gateway.secrets import read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
-from plexus.routing.target import Provider
+from plexus.routing.target import Provider, SecretRef
 from plexus.transformers.base import Dialect
 
 if TYPE_CHECKING:
@@ -104,8 +104,11 @@ def build(
     Raises MissingSecrets with all that are missing, CredentialError, OSError.
     """
     client = {key.secret for key in generation.keys if key.secret is not None}
-    refs = secret_refs(generation.providers) | client
-    secrets = read_secrets(refs, environment, documents=document_refs(generation.providers))
+    providers = generation.providers
+    proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
+    wanted = secret_refs(providers) | client
+    secrets = read_secrets(wanted, environment, proxies, document_refs(providers))
+    refuse_twins(generation.keys, secrets)
     ring = KeyRing(
         Key(
             name=key.name,

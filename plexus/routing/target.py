@@ -60,7 +60,6 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_key: SecretRef | None = None
     credential: AwsSignature | GoogleToken | None = None
     headers: dict[str, str | SecretRef] = {}
-    timeouts: Timeouts = Timeouts()
     proxy: str | SecretRef | None = None
     ca_file: str | None = None
 

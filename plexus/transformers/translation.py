@@ -4,7 +4,8 @@ Both are pure.  ``prepare`` makes one attempt from the client's untouched call; 
 holds the outgoing request and reads the answer, whole or as a stream.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -41,7 +42,13 @@ from plexus.unified.content import (
     TextContent,
     ThinkingContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    PlexusError,
+    UnifiedError,
+    UpstreamDetail,
+    invalid,
+)
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
@@ -82,6 +89,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``words`` puts an error into the words for the client, who may not know the provider's name.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -92,6 +100,7 @@ class StreamTranslation(Protocol):
     usage: UnifiedUsage | None
     finish: FinishReason | None
     content_type: str
+    words: Callable[[UnifiedError], UnifiedError]
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -103,13 +112,15 @@ class StreamTranslation(Protocol):
         """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
         ...
 
-    def keep_alive(self) -> bytes: ...
-
 
 class Prepared(Protocol):
-    """One attempt: what to send, and how to read what comes back."""
+    """One attempt: what to send, and how to read what comes back.
+
+    ``opaque``: the answer may be anything, and is of the type that the provider says.
+    """
 
     wire: WireRequest
+    opaque: bool
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
@@ -138,8 +149,8 @@ class Passthrough(Struct, frozen=True):
     platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = _finished(self.upstream.passthrough(call, self.target), self, call)
-        return PassthroughPrepared(self, call, wire)
+        write = partial(self.upstream.passthrough, call)
+        return PassthroughPrepared(self, call, _sent(write, self, call))
 
 
 class Translate(Struct, frozen=True):
@@ -154,33 +165,47 @@ class Translate(Struct, frozen=True):
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
         try:
-            call.body.check_numbers()
+            call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = _finished(self.upstream.format_request(request, self.target), self, call)
-        return TranslatePrepared(self, call, request, wire)
+        write = partial(self.upstream.format_request, request)
+        return TranslatePrepared(self, call, request, _sent(write, self, call))
 
 
-def _finished(
-    wire: WireRequest, translation: "Passthrough | Translate", call: ClientCall
+def _sent(
+    write: Callable[[TargetModel], WireRequest],
+    translation: "Passthrough | Translate",
+    call: ClientCall,
 ) -> WireRequest:
-    """The request after its wire steps, in order, as the platform wants it.
-
-    Raises PlexusError for a loss under ``strict``.
+    """The request after its wire steps, as the platform wants it; written once more when one of
+    the steps chose another model.  Raises PlexusError for a loss under ``strict``.
     """
-    dialect = translation.upstream.NAME
-    for step in translation.wire_steps:
-        body = JsonBody.parse(wire.body)
-        changes = step.edit(body, dialect)
-        if changes:
-            wire = replace(wire, body=body.edit(changes))
+    target, dialect = translation.target, translation.upstream.NAME
+    wire, model = _edited(write(target), translation.wire_steps, dialect)
+    if model != target.model:
+        chosen = write(replace(target, model=model))
+        wire, _ = _edited(chosen, translation.wire_steps, dialect)
     wire = translation.platform.request(wire, dialect)
     if call.strict:
         _refuse_losses(wire.warnings)
     return wire
+
+
+def _edited(
+    wire: WireRequest, steps: tuple[WireStep, ...], dialect: str
+) -> tuple[WireRequest, str]:
+    """The request after its wire steps, in order, and the model they want."""
+    model = wire.target.model
+    for step in steps:
+        body = JsonBody.parse(wire.body)
+        model = step.choose_model(body, dialect, model)
+        changes = step.edit(body, dialect)
+        if changes:
+            wire = replace(wire, body=body.edit(changes))
+    return wire, model
 
 
 def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
@@ -196,6 +221,8 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
+    opaque = False
+
     def __init__(self, passthrough: Passthrough, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = passthrough.upstream
@@ -205,35 +232,44 @@ class PassthroughPrepared:
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type == self._dialect.encoder().content_type:
             response = collect(self._dialect, self._platform, self.wire, body)
-            request = self._dialect.parse_request(self._call)
-            body, _ = self._dialect.format_response(response, request)
+            body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
+        kind = "application/json"
+        if self._call.stream:
+            body, kind = self._as_stream(body)
+        elif self._call.show_model is not None:
+            body = renamed(body, self._call.show_model)
+        return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
+
+    def _as_stream(self, body: bytes) -> tuple[bytes, str]:
+        """What a provider that does not stream said to a client that asked for a stream."""
+        response = self._dialect.parse_response(readable(body), self.wire)
         if self._call.show_model is not None:
-            body = _rename(body, self._call.show_model)
-        return Answer(
-            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
-        )
+            response = replace(response, model=self._call.show_model)
+        return as_stream(self._dialect, response, self._request())
+
+    def _request(self) -> UnifiedChatRequest:
+        """What was asked; the provider took it, so what we cannot read of it does not matter."""
+        call = self._call
+        try:
+            return self._dialect.parse_request(call)
+        except PlexusError:
+            return UnifiedChatRequest(
+                model=call.model, messages=(), stream=call.stream, source=call.source
+            )
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._platform, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._platform.parse_error(self._dialect, status, headers, readable(body))
-        content_type = headers.get("content-type", "application/json")
-        # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = status in (401, 403) or "html" in content_type
-        hidden = hidden or not self._platform.speaks(self._dialect.NAME, body)
-        return Failure(
-            error=error,
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, self._platform, status, headers, body)
 
 
 class TranslatePrepared:
+    opaque = False
+
     def __init__(
         self,
         translate: Translate,
@@ -258,7 +294,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = self._as_stream(response)
+            out, content_type = as_stream(client, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -270,13 +306,6 @@ class TranslatePrepared:
             warnings=warnings,
         )
 
-    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
-        """A whole answer to a client that asked for a stream (streaming.md §11)."""
-        formatter = self._translate.client.stream_formatter(self._request)
-        encoder = self._translate.client.encoder()
-        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
-        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
-
     def stream(self) -> "TranslateStream":
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
@@ -284,6 +313,15 @@ class TranslatePrepared:
         translate = self._translate
         error = translate.platform.parse_error(translate.upstream, status, headers, readable(body))
         return Failure(error=error, status=status)
+
+
+def as_stream(
+    client: Dialect, response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, str]:
+    """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
+    formatter, encoder = client.stream_formatter(request), client.encoder()
+    frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+    return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
 def collect(
@@ -305,7 +343,7 @@ def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        message=f"its answer cannot be read: {problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -315,9 +353,32 @@ def truncated(target: TargetModel) -> UnifiedError:
     """The error for a stream that stopped before its end (streaming.md §2)."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} closed the stream before it was complete",
+        message="it closed the stream before it was complete",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def passed_failure(
+    dialect: Dialect, platform: Platform, status: int, headers: Mapping[str, str], body: bytes
+) -> Failure:
+    """A provider's error answer for a client of the same dialect, as it came where it may be seen.
+
+    Hidden are words about Plexus' own credential, the page of a CDN, bytes in a coding that nobody
+    asked for, and a platform's own form of errors.
+    """
+    coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
+    said = b"" if coded else readable(body)
+    error = platform.parse_error(dialect, status, headers, said)
+    content_type = headers.get("content-type", "application/json")
+    page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    foreign = not platform.speaks(dialect.NAME, said)
+    hidden = coded or page or foreign or error.code == CREDENTIAL_CODE
+    return Failure(
+        error=error,
+        status=status,
+        verbatim=None if hidden else body,
+        content_type=content_type,
     )
 
 
@@ -326,17 +387,25 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
     What is no answer of the dialect, or is about our credential, stays hidden.
     """
-    if error.kind in ("upstream", "authentication", "permission"):
+    if error.kind == "upstream":
         return PlexusError(error)
     failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
     return DisguisedError(failure)
 
 
-def _rename(body: bytes, model: str) -> bytes:
+def renamed(body: bytes, model: str) -> bytes:
+    """A JSON answer with its model replaced, if it names one."""
     try:
-        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+        answer = JsonBody.parse(body)
+        if "model" not in answer.fields:
+            return body
+        return answer.edit({"model": msgspec.json.encode(model)})
     except DocumentError:
         return body
+
+
+def unchanged(error: UnifiedError) -> UnifiedError:
+    return error
 
 
 class _Stream:
@@ -354,9 +423,7 @@ class _Stream:
         self._wire = wire
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -379,7 +446,8 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._client.format_stream_error(error, self._call.source.request_id)
+        said = self.words(error)
+        frame = self._client.format_stream_error(said, self._call.source.request_id)
         return self._encoder.encode(frame) + self._encoder.end()
 
     def _read(self, data: bytes) -> bytes:
@@ -428,7 +496,7 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
-            if seen.error is not None and seen.unsaid:
+            if seen.error is not None and (seen.unsaid or self._hidden(seen.error)):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
@@ -443,6 +511,10 @@ class PassthroughStream(_Stream):
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _hidden(self, error: UnifiedError) -> bool:
+        """Whether the provider's own words are not for the client."""
+        return self._call.show_model is not None or error.code == CREDENTIAL_CODE
 
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
@@ -504,6 +576,8 @@ class TranslateStream(_Stream):
                 break
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
+            elif isinstance(chunk, StreamError):
+                chunk = StreamError(self.words(chunk.error), chunk.partial)
             out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
         return b"".join(out)
 

@@ -29,6 +29,7 @@ class StaticCredential:
 
     def __init__(self, headers: Headers) -> None:
         self._headers = headers
+        self.names = frozenset(name for name, _ in headers)
 
     async def apply(self, request: UpstreamRequest) -> UpstreamRequest:
         return replace(request, extra_headers=request.extra_headers + self._headers)

@@ -10,7 +10,13 @@ from msgspec.structs import replace
 from plexus.streaming.eventstream import ERROR, EXCEPTION
 from plexus.streaming.framing import Frame
 from plexus.transformers.anthropic_messages.errors import parse_error as _parse_error
-from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    ErrorKind,
+    UnifiedError,
+    UpstreamDetail,
+    credential_refused,
+)
 
 _KINDS: dict[str, ErrorKind] = {
     "validation": "invalid_request",
@@ -56,7 +62,7 @@ _said = msgspec.json.Decoder(_Said).decode
 def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> UnifiedError:
     """Classify an AWS error answer; never raises.
 
-    A refused credential is Plexus' own and becomes kind ``upstream`` (errors.md §3).
+    A refused credential is Plexus' own (errors.md §3).
     """
     error = _parse_error(status, headers, body)
     name = _bare(headers.get("x-amzn-errortype", ""))
@@ -64,11 +70,8 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Unified
         status=status, type=name or None, request_id=headers.get("x-amzn-requestid")
     )
     kind = _kind(name, error.message) or (error.kind if status != 424 else "upstream")
-    if kind in ("authentication", "permission") and error.kind != "upstream":
-        message = f"the provider refused its credential (HTTP {status}): {error.message}"
-        error = replace(error, message=message)
-    if kind in ("authentication", "permission"):
-        kind = "upstream"
+    if kind in ("authentication", "permission") or error.code == CREDENTIAL_CODE:
+        return credential_refused(status, detail)
     return replace(
         error,
         kind=kind,
@@ -89,13 +92,14 @@ def stream_error(frame: Frame) -> UnifiedError | None:
         said = _Said()
     message = said.message or said.original or "the provider sent an error without a message"
     kind = _kind(_bare(name), message) or "upstream"
+    detail = UpstreamDetail(status=200, type=name or None)
     if kind in ("authentication", "permission"):
-        kind = "upstream"
+        return credential_refused(200, detail)
     return UnifiedError(
         kind=kind,
         message=message[:2048],
         code="upstream_error" if kind == "upstream" else None,
-        upstream=UpstreamDetail(status=200, type=name or None),
+        upstream=detail,
     )
 
 

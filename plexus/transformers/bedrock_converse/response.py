@@ -24,8 +24,7 @@ def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     try:
         return _parse(body, wire)
     except Malformed as problem:
-        who = wire.target.provider
-        raise PlexusError(upstream_error(f"{who} sent a wrong answer: {problem}")) from None
+        raise PlexusError(upstream_error(f"it sent a wrong answer: {problem}")) from None
 
 
 def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
@@ -37,7 +36,7 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     blocks = message.need("content", LIST)
     reason = level.take("stopReason", STRING)
     if not blocks and reason is None:
-        raise PlexusError(upstream_error(f"{wire.target.provider} sent an empty completion"))
+        raise PlexusError(upstream_error("it sent an empty completion"))
     parts: list[Content] = []
     for index, raw in enumerate(blocks):
         part = parse_block(raw, f"output.message.content[{index}]", wire)

@@ -369,9 +369,8 @@ class ConverseStreamParser:
         return [StreamError(error, partial=self._parts > 0)]
 
     def _bad(self, what: str) -> UnifiedError:
-        provider = self._wire.target.provider
-        error = upstream_error(f"{provider} {what}")
-        return replace(error, upstream=UpstreamDetail(provider=provider))
+        detail = UpstreamDetail(provider=self._wire.target.provider)
+        return replace(upstream_error(f"it {what}"), upstream=detail)
 
 
 def _grow(block: _Block, kind: DeltaKind, value: str | Proof | Citation) -> PartDelta:
