@@ -145,13 +145,14 @@ class Exchange:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
         timeouts = self._asking.timeouts or target.timeouts
         link = self._services.link(target.provider.name, translation.upstream.NAME)
-        request = await link.request(prepared.wire, timeouts)
         self._mark = perf_counter()
         until = self._loop.time() + timeouts.first_content
         answer: UpstreamAnswer | None = None
         self._watch.deadline = until
         try:
             with self._watch:
+                # A credential may have to wait for a token.
+                request = await link.request(prepared.wire, timeouts)
                 answer = await link.upstream.open(request)
                 await check_answer(answer, prepared, target, self._limits)
                 body = aiter(answer)

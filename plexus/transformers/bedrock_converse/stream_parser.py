@@ -159,6 +159,8 @@ class ConverseStreamParser:
         return self._finish({})
 
     def _read(self, frame: Frame) -> list[StreamChunk]:
+        if self._reason is not None and frame.event != "metadata":
+            return []
         match frame.event:
             case "contentBlockDelta":
                 event = _decode(frame.data)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.eventstream import EventStreamDecoder
-from plexus.streaming.framing import Decoder, Encoder, Frame, FramingError
+from plexus.streaming.framing import Decoder, Encoder, Frame, FramingError, readable
 from plexus.transformers.anthropic_messages.errors import TYPES
 from plexus.transformers.base import Headers, Platform, ProviderDialect, WireRequest
 from plexus.transformers.bedrock_converse.errors import parse_error, stream_error
@@ -99,19 +99,30 @@ class InvokeDecoder:
     def __init__(self, encoder: Encoder) -> None:
         self._inner = EventStreamDecoder()
         self._encoder = encoder
+        self._broken: FramingError | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
+        if self._broken is not None:
+            raise self._broken
         return self._frames(self._inner.feed(data))
 
     def close(self) -> list[Frame]:
+        if self._broken is not None:
+            raise self._broken
         return self._frames(self._inner.close())
 
     def _frames(self, outer: list[Frame]) -> list[Frame]:
         found: list[Frame] = []
-        for frame in outer:
-            inner = _event(frame)
-            if inner is not None:
-                found.append(Frame(inner.event, inner.data, self._encoder.encode(inner)))
+        try:
+            for frame in outer:
+                inner = _event(frame)
+                if inner is not None:
+                    found.append(Frame(inner.event, inner.data, self._encoder.encode(inner)))
+        except FramingError as problem:
+            # What came whole before it counts, however the bytes were cut.
+            self._broken = problem
+            if not found:
+                raise
         return found
 
 
@@ -124,11 +135,16 @@ def _event(frame: Frame) -> Frame | None:
     if frame.event != "chunk":
         return None
     try:
-        data = base64.b64decode(_chunk(frame.data).bytes, validate=True)
-        if b"\n" in data:
+        data = readable(base64.b64decode(_chunk(frame.data).bytes, validate=True))
+        if b"\n" in data or b"\r" in data:
             # An event of the vendor's own stream is on one line.
             data = msgspec.json.format(data, indent=-1)
-        return Frame(_named(data).type, _without_metrics(data))
+        name = _named(data).type
+        if not name.isprintable():
+            raise FramingError("a chunk of the stream has a name that is none")
+        return Frame(name, _without_metrics(data))
+    except FramingError:
+        raise
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise FramingError("a chunk of the stream holds no event") from None
 

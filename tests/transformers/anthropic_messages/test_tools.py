@@ -244,3 +244,4 @@ def test_strict_schema_keeps_order_and_moves_limits() -> None:
     assert found["description"] == "root" and "$schema" not in found
     assert weakened
     assert not strict_schema({"type": "object", "properties": {}})[1]
+    assert strict_schema({"type": "string", "format": {"odd": 1}})[1]
