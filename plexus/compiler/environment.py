@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path as FilePath
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
-from plexus.accounts.secret import clean, defect, proxy_defect
 from plexus.compiler.config import Config, Provider, Secret
 from plexus.compiler.diagnostics import Diagnostic, quote
 from plexus.compiler.paths import Path
 from plexus.compiler.source import Document
+from plexus.plain_files import load_authorities
+from plexus.secret_values import clean, defect, from_file, proxy_defect
 
 
-def missing(document: Document, config: Config, environment: Mapping[str, str]) -> list[Diagnostic]:
-    """Every variable or file that the config refers to and that is not there, or is blank."""
+def missing(
+    document: Document, config: Config, environment: Mapping[str, str], base: FilePath
+) -> list[Diagnostic]:
+    """Every variable or file that the config refers to and that is not there, or is bad.
+
+    ``base`` is the folder of the config: relative files start from it.
+    """
     found = []
     for path, secret in _secrets(config):
-        check = _proxy if path[-1] == "proxy" else defect
-        message = _problem(secret, environment, check)
+        check = _CHECKS.get(str(path[-1]), defect)
+        message = _problem(secret, environment, base, check)
         if message:
             line, column = document.value_at(path)
             found.append(Diagnostic(document.file, line, column, "P601", message))
@@ -28,9 +35,9 @@ def missing(document: Document, config: Config, environment: Mapping[str, str]) 
             message = f"its credential needs {extra[0]}, which is not installed here"
             hint = f"pip install 'plexus-gateway[{extra[1]}]'"
             found.append(Diagnostic(document.file, line, column, "P602", message, hint))
-        if provider.ca_file is not None and not FilePath(provider.ca_file).is_file():
+        message = _authorities(base / provider.ca_file) if provider.ca_file else ""
+        if message and provider.enabled:
             line, column = document.value_at(("providers", provider.name, "ca_file"))
-            message = f"there is no file {quote(provider.ca_file)}"
             found.append(Diagnostic(document.file, line, column, "P601", message))
     return found
 
@@ -50,6 +57,14 @@ def _missing_extra(provider: Provider) -> tuple[str, str] | None:
         return None if find_spec(module) is not None else (package, extra)
     except ModuleNotFoundError:
         return package, extra
+
+
+def _authorities(path: FilePath) -> str:
+    try:
+        load_authorities(SSLContext(PROTOCOL_TLS_CLIENT), path)
+    except OSError as error:
+        return f"file {quote(str(path))} cannot be read: {error.strerror}"
+    return ""
 
 
 def _secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
@@ -75,19 +90,31 @@ def _proxy(value: str) -> str | None:
     return defect(value) or proxy_defect(value)
 
 
+def _document(value: str) -> str | None:
+    """A whole file is read here and never sent: it may have line breaks."""
+    return None if value.strip() else "is empty"
+
+
+_CHECKS = {"proxy": _proxy, "key": _document}
+"""By the key of the config; any other secret must fit into a header."""
+
+
 def _problem(
-    secret: Secret, environment: Mapping[str, str], check: Callable[[str], str | None]
+    secret: Secret,
+    environment: Mapping[str, str],
+    base: FilePath,
+    check: Callable[[str], str | None],
 ) -> str:
     """What is wrong with a reference; never the value."""
     if secret.env is not None:
         given = environment.get(secret.env)
         state = "is not set" if given is None else check(clean(given))
         return f"variable {secret.env} {state}" if state else ""
-    file = secret.file or ""
+    path = base / (secret.file or "")
     try:
-        state = check(clean(FilePath(file).read_bytes().decode("utf-8")))
+        state = check(from_file(path))
     except OSError as error:
-        return f"file {quote(file)} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        state = "is not UTF-8 text"
-    return f"file {quote(file)} {state}" if state else ""
+        return f"file {quote(str(path))} cannot be read: {error.strerror}"
+    except ValueError as error:
+        state = str(error)
+    return f"file {quote(str(path))} {state}" if state else ""

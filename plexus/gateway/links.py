@@ -93,22 +93,16 @@ def make_links(
     providers: Iterable[Provider],
     dialects: Mapping[str, ProviderDialect],
     secrets: Secrets,
+    contexts: Mapping[str, SSLContext],
     clock: Callable[[], float],
     clients: Mapping[str, Dialect],
 ) -> Links:
-    """One client per provider, shared by its dialects; ``clients`` are what the echo speaks.
+    """One client per provider, shared by its dialects; ``contexts`` by name of the provider;
+    ``clients`` are the dialects that the echo speaks.
 
-    Raises OSError for a bad ``ca_file``, CredentialError.
+    Raises CredentialError.
     """
     links: Links = {}
-    shared: list[SSLContext] = []
-
-    def system() -> SSLContext:
-        # Loading a bundle takes some 20 ms; all providers can share one.
-        if not shared:
-            shared.append(trust())
-        return shared[0]
-
     for provider in providers:
         if provider.echo:
             echo = EchoUpstream(clients, clock)
@@ -116,12 +110,9 @@ def make_links(
                 head = _head(provider, secrets)
                 links[provider.name, name] = _link(provider, name, "", echo, NoCredential(), head)
             continue
-        tls = None
-        if any(url.startswith("https:") for url in provider.urls.values()):
-            tls = system() if provider.ca_file is None else trust(provider.ca_file)
-        upstream = HttpxUpstream(tls, _text(provider.proxy, secrets))
+        upstream = HttpxUpstream(contexts.get(provider.name), _text(provider.proxy, secrets))
         head = _head(provider, secrets)
-        shared_credential = _credential(provider, secrets, clock, system)
+        shared_credential = _credential(provider, secrets, clock)
         for name, url in provider.urls.items():
             if name not in dialects:
                 continue
@@ -134,7 +125,6 @@ def _credential(
     provider: Provider,
     secrets: Secrets,
     clock: Callable[[], float],
-    tls: Callable[[], SSLContext],
 ) -> Credential | None:
     """What needs a library, which is imported here; None for a plain key."""
     wanted = provider.credential
@@ -148,7 +138,8 @@ def _credential(
                 from plexus.gateway.upstream.google import TokenCredential
 
                 key = None if wanted.key is None else secrets[wanted.key]
-                return TokenCredential(key, tls(), clock)
+                # A provider's own ``ca_file`` says nothing about Google's token service.
+                return TokenCredential(key, trust(), clock)
             case _:
                 return None
     except ModuleNotFoundError:

@@ -1,6 +1,7 @@
 """Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,9 +9,10 @@ from plexus.accounts.keys import Key, KeyRing, digest_of
 from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
-from plexus.gateway.secrets import read_secrets, refuse_twins
+from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
+from plexus.gateway.tls import contexts
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
 from plexus.routing.target import Provider, SecretRef
@@ -25,6 +27,7 @@ class Generation(Protocol):
     """A loaded generated package."""
 
     digest: str
+    base: Path
     table: RouteTable
     settings: Settings
     keys: tuple[ClientKey, ...]
@@ -101,13 +104,21 @@ def build(
 ) -> Services:
     """The services of a generation.
 
-    Raises MissingSecrets with all that are missing, CredentialError, OSError.
+    Raises MissingSecrets with all that are missing or bad, CredentialError.
     """
     client = {key.secret for key in generation.keys if key.secret is not None}
     providers = generation.providers
     proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
-    wanted = secret_refs(providers) | client
-    secrets = read_secrets(wanted, environment, proxies, document_refs(providers))
+    secrets, problems = read_secrets(
+        secret_refs(providers) | client,
+        environment,
+        generation.base,
+        proxies,
+        document_refs(providers),
+    )
+    tls, more = contexts(providers, generation.base)
+    if problems or more:
+        raise MissingSecrets((*problems, *more))
     refuse_twins(generation.keys, secrets)
     ring = KeyRing(
         Key(
@@ -125,7 +136,7 @@ def build(
     return Services(
         generation,
         keys=ring,
-        links=make_links(generation.providers, PROVIDER_DIALECTS, secrets, clock, DIALECTS),
+        links=make_links(providers, PROVIDER_DIALECTS, secrets, tls, clock, DIALECTS),
         dialects=DIALECTS,
         log=log,
         clock=clock,
