@@ -35,11 +35,11 @@ class EventStreamDecoder:
     def __init__(self, limit: int = EVENT_LIMIT) -> None:
         self._buffer = bytearray()
         self._limit = limit
-        self._broken: FramingError | None = None
+        self._broken = ""
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._broken is not None:
-            raise self._broken
+        if self._broken:
+            raise FramingError(self._broken)
         buffer = self._buffer
         buffer += data
         frames: list[Frame] = []
@@ -53,7 +53,7 @@ class EventStreamDecoder:
                 begin += total
         except FramingError as problem:
             # What came whole before it counts, however the bytes were cut.
-            self._broken = problem
+            self._broken = str(problem)
             if not frames:
                 raise
         del buffer[:begin]
@@ -62,8 +62,8 @@ class EventStreamDecoder:
     def close(self) -> list[Frame]:
         """Nothing: half a message says nothing that could be trusted.  Raises FramingError."""
         self._buffer.clear()
-        if self._broken is not None:
-            raise self._broken
+        if self._broken:
+            raise FramingError(self._broken)
         return []
 
     def _lengths(self, buffer: bytearray, begin: int) -> tuple[int, int]:

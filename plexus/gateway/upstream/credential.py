@@ -64,6 +64,9 @@ class Renewal(Generic[T]):
         """Raises UpstreamFailed.  A client that goes away does not end it for the others."""
         try:
             return await asyncio.wait_for(asyncio.shield(self.start()), self._timeout)
+        except UpstreamFailed as failed:
+            # One of its own for each who waits: a shared one would keep all of their frames.
+            raise UpstreamFailed(failed.stage, failed.message, failed.timeout) from None
         except TimeoutError:
             raise UpstreamFailed("connect", "no credential came in time", timeout=True) from None
 

@@ -99,16 +99,16 @@ class InvokeDecoder:
     def __init__(self, encoder: Encoder) -> None:
         self._inner = EventStreamDecoder()
         self._encoder = encoder
-        self._broken: FramingError | None = None
+        self._broken = ""
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._broken is not None:
-            raise self._broken
+        if self._broken:
+            raise FramingError(self._broken)
         return self._frames(self._inner.feed(data))
 
     def close(self) -> list[Frame]:
-        if self._broken is not None:
-            raise self._broken
+        if self._broken:
+            raise FramingError(self._broken)
         return self._frames(self._inner.close())
 
     def _frames(self, outer: list[Frame]) -> list[Frame]:
@@ -120,7 +120,7 @@ class InvokeDecoder:
                     found.append(Frame(inner.event, inner.data, self._encoder.encode(inner)))
         except FramingError as problem:
             # What came whole before it counts, however the bytes were cut.
-            self._broken = problem
+            self._broken = str(problem)
             if not found:
                 raise
         return found
