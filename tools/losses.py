@@ -19,7 +19,7 @@ own targets is printed by `plexus explain ALIAS`.
 def page() -> str:
     """The whole page, final newline included."""
     pairs = itertools.product(catalog.client_dialects(), catalog.dialects())
-    parts = [_direction(client, provider) for client, provider in pairs if client != provider]
+    parts = [_direction(client, provider) for client, provider in pairs]
     clouds = [
         _direction(dialect, dialect, name)
         for name in platforms.NAMES
@@ -35,7 +35,7 @@ def _direction(client: str, provider: str, platform: str | None = None) -> str:
         f"## A client of {client}, a provider of {provider}{cloud}\n",
         "| in the | outcome | field | what happens | when |",
         "|---|---|---|---|---|",
-        *map(_line, rows(client, provider, platform)),
+        *map(_line, rows(client, provider, None, platform, passthrough=bool(platform))),
         "",
     ]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
@@ -22,9 +23,8 @@ def explain(plan: Plan, name: str) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight)]
-    for client, upstream, platform in _translations(target for target, _ in alias.targets):
-        title = f"{client} → {upstream}{_on(platform)}"
-        lines += ["", title, *_losses(rows(client, upstream, platform))]
+    for way, found in _translations(target for target, _ in alias.targets):
+        lines += ["", way.title, *_losses(way.rows(found))]
     return "\n".join(lines) + "\n"
 
 
@@ -38,15 +38,10 @@ def report(plan: Plan) -> str:
         f"{_many(len(plan.aliases), 'alias')}, {_many(len(plan.targets), 'target')};"
         f" {passed} of {_many(total, 'route')} passed through"
     ]
-    for pair in _translations(targets):
-        client, upstream, platform = pair
-        of_pair = {r: n for r, n in routes.items() if (r.client, r.upstream, r.platform) == pair}
-        count = sum(n for r, n in of_pair.items() if not r.passthrough)
-        said = f"translated for {_many(count, 'target')}"
-        if client == upstream:
-            said = f"passed through for {_many(sum(of_pair.values()), 'target')}"
-        lines.append(f"{client} → {upstream}{_on(platform)}: {said}")
-        lines += _summary(rows(client, upstream, platform))
+    for way, found in _translations(targets):
+        said = "passed through" if way.passthrough else "translated"
+        lines.append(f"{way.title}: {said} for {_many(len(found), 'target')}")
+        lines += _summary(way.rows(found))
     return "\n".join(lines) + "\n"
 
 
@@ -100,15 +95,39 @@ def _on(platform: str | None) -> str:
     return "" if platform is None else f" on {platform}"
 
 
-def _translations(targets: Iterable[PlannedTarget]) -> list[tuple[str, str, str | None]]:
-    """What something can be lost between: two dialects, or a dialect and a cloud's form of it."""
-    found = {
-        (route.client, route.upstream, route.platform)
-        for target in targets
-        for route in target.routes
-        if route.client != route.upstream or _changes(route)
-    }
-    return sorted(found, key=lambda pair: (pair[0], pair[1], pair[2] or ""))
+class _Way(Struct, frozen=True, order=True):
+    """From a client's dialect to a provider's, and the cloud that stands between ("": none)."""
+
+    client: str
+    upstream: str
+    platform: str
+    passthrough: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.client} → {self.upstream}{_on(self.platform or None)}"
+
+    def rows(self, targets: Iterable[PlannedTarget]) -> tuple[LossRow, ...]:
+        models = [target.to() for target in targets]
+        cloud = self.platform or None
+        return rows(self.client, self.upstream, models, cloud, self.passthrough)
+
+
+def _translations(
+    targets: Iterable[PlannedTarget],
+) -> list[tuple[_Way, list[PlannedTarget]]]:
+    """The ways on which something can be lost, and for which targets.
+
+    The two dialects can be the same: steps end pass-through, and a cloud does not take everything.
+    """
+    found: dict[_Way, list[PlannedTarget]] = {}
+    for target in targets:
+        for route in target.routes:
+            if not route.passthrough or _changes(route):
+                cloud = route.platform or ""
+                way = _Way(route.client, route.upstream, cloud, route.passthrough)
+                found.setdefault(way, []).append(target)
+    return sorted(found.items(), key=lambda item: item[0])
 
 
 def _changes(route: Route) -> bool:

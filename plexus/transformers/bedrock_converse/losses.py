@@ -1,6 +1,6 @@
 """What a Converse request cannot say, field by field (design decision 8)."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 REQUEST_LOSSES = table(
     (
@@ -25,6 +25,7 @@ REQUEST_LOSSES = table(
             'the model does not continue an assistant turn: "Continue." is added',
             "mappings §4",
             condition="capabilities.prefill is not true",
+            needs=(Need("prefill", (None, False)),),
         ),
         Loss(
             "message.system_mid",
@@ -202,6 +203,7 @@ REQUEST_LOSSES = table(
             "forcing becomes an instruction in the last user turn",
             "mappings §5.3",
             condition="capabilities.forced_tool_choice is false",
+            needs=(Need("forced_tool_choice", (False,)),),
         ),
         Loss(
             "parallel_tool_calls",
@@ -217,6 +219,7 @@ REQUEST_LOSSES = table(
             "more tokens than the model can answer with",
             "mappings §6",
             condition="above capabilities.max_output_tokens",
+            needs=(Need("max_output_tokens"),),
         ),
         Loss("max_tokens.prewarm", "refused", "max_tokens must be at least 1", "mappings §6"),
         Loss(
@@ -238,6 +241,7 @@ REQUEST_LOSSES = table(
             "structured output becomes a forced tool",
             "mappings §7",
             condition="capabilities.json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss(
             "response_format.grammar",
@@ -282,6 +286,7 @@ REQUEST_LOSSES = table(
             "thinking is off: the last tool turn came without its own thinking",
             "canonical §6",
             condition="capabilities.thinking is budget",
+            needs=(Need("thinking", ("budget",)),),
         ),
         Loss(
             "reasoning.forced_tool",
@@ -289,6 +294,7 @@ REQUEST_LOSSES = table(
             "thinking is off: it excludes a forced tool",
             "mappings §5.3",
             condition="capabilities.thinking is budget",
+            needs=(Need("thinking", ("budget",)),),
         ),
         # Sampling
         Loss(

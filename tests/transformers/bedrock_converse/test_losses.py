@@ -256,6 +256,7 @@ def test_every_row_has_a_case() -> None:
 def test_request_row(field: str) -> None:
     row = converse.REQUEST_LOSSES[field]
     request, to = REQUESTS[field]
+    assert row.possible(to, False)
     if row.outcome == "refused":
         with pytest.raises(PlexusError) as caught:
             converse.format_request(request, to)
