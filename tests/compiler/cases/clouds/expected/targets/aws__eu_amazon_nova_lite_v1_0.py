@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, bedrock_converse, openai_chat
+from plexus.transformers import anthropic_messages, bedrock_converse, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Translate
 
@@ -19,6 +19,9 @@ TARGET = Target(
             Candidate(None, Translate(anthropic_messages, bedrock_converse, MODEL)),
         ),
         "openai-chat": (Candidate(None, Translate(openai_chat, bedrock_converse, MODEL)),),
+        "openai-responses": (
+            Candidate(None, Translate(openai_responses, bedrock_converse, MODEL)),
+        ),
     },
 )
 

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers import anthropic_messages, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -22,6 +22,17 @@ TARGET = Target(
             Candidate(
                 None,
                 Translate(openai_chat, anthropic_messages, MODEL, platform=AWS_PRIVATE.platform),
+            ),
+        ),
+        "openai-responses": (
+            Candidate(
+                None,
+                Translate(
+                    openai_responses,
+                    anthropic_messages,
+                    MODEL,
+                    platform=AWS_PRIVATE.platform,
+                ),
             ),
         ),
     },

@@ -2,9 +2,9 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers import anthropic_messages, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.translation import Passthrough
+from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import VERTEX
 
@@ -20,6 +20,12 @@ TARGET = Target(
         ),
         "openai-chat": (
             Candidate(None, Passthrough(openai_chat, MODEL, platform=VERTEX.platform)),
+        ),
+        "openai-responses": (
+            Candidate(
+                None,
+                Translate(openai_responses, anthropic_messages, MODEL, platform=VERTEX.platform),
+            ),
         ),
     },
 )
