@@ -11,6 +11,7 @@ import msgspec
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
+from plexus.compiler.profiles import profiles
 
 _WIDTH = 100
 
@@ -20,7 +21,7 @@ def explain(plan: Plan, name: str) -> str:
     alias = plan.aliases[name]
     lines = [_title(alias)]
     for target, weight in alias.targets:
-        lines += ["", *_target(alias, target, weight)]
+        lines += ["", *_target(plan, alias, target, weight)]
     for client, upstream in _translations(target for target, _ in alias.targets):
         lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream))]
     return "\n".join(lines) + "\n"
@@ -64,7 +65,7 @@ def _title(alias: PlannedAlias) -> str:
     return f"alias {config.name}: {'; '.join(notes)}"
 
 
-def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterator[str]:
+def _target(plan: Plan, alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterator[str]:
     share = f", weight {weight:g}" if alias.selector.name == "Random" else ""
     yield f"  {printable(target.name)}{share}"
     limits = alias.alias.timeouts.over(target.timeouts)
@@ -72,11 +73,36 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
         f"    timeouts: connect {limits.connect:g} s, first content {limits.first_content:g} s,"
         f" idle {limits.idle:g} s"
     )
+    chosen = plan.profiles.get(target.provider.name)
+    if chosen is not None:
+        yield f"    profile {chosen.name}, chosen by the {_BY[chosen.by]}{_origin(chosen.name)}"
+    if target.capabilities:
+        yield from _capabilities(target.capabilities)
     for made in (*target.steps, *target.wire_steps):
         kind = "wire step" if made.wire else "step, ends pass-through"
         yield f"    {made.title} ({kind}){_options(made.arguments)}"
     for route in target.routes:
         yield f"    {route.client:<20} {_how(route)}"
+
+
+_BY = {"profile": 'key "profile"', "host": "host of its URL"}
+
+
+def _origin(name: str) -> str:
+    profile = profiles()[name]
+    return f" ({', '.join(profile.source)}; {profile.date})"
+
+
+def _capabilities(known: Mapping[str, object]) -> Iterator[str]:
+    """What is known about the model, wrapped."""
+    shown = [f"{name}={msgspec.json.encode(value).decode()}" for name, value in known.items()]
+    yield from textwrap.wrap(
+        f"capabilities {printable('; '.join(shown))}",
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
+    )
 
 
 def _options(arguments: Mapping[str, object]) -> str:

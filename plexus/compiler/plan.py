@@ -14,8 +14,8 @@ from msgspec import Struct
 from plexus.compiler import catalog, names
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
-from plexus.compiler.profiles import PROFILES
-from plexus.compiler.resolve import Resolved
+from plexus.compiler.profiles import profiles
+from plexus.compiler.resolve import Chosen, Resolved
 
 # A provider that does not speak the client's dialect is spoken to in the first of these that it
 # has: the one that can say more comes first.  Never in the order of the config, where the order of
@@ -37,7 +37,7 @@ class Route(Struct, frozen=True):
 
 
 class PlannedTarget(Struct, frozen=True):
-    """``key`` is what the module is generated from; ``capabilities`` are those that are known."""
+    """``capabilities`` are those that are known: profile, provider and model, merged."""
 
     name: str
     provider: Provider
@@ -73,13 +73,17 @@ class PlannedAlias(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """``source`` is the file name of the config; ``constants`` name the providers in Python."""
+    """``source`` is the file name of the config; ``constants`` name the providers in Python.
+
+    ``profiles``: by provider, for those that have one.
+    """
 
     source: str
     config: Config
     providers: tuple[Provider, ...]
     constants: dict[str, str]
     urls: dict[str, dict[str, str]]
+    profiles: dict[str, Chosen]
     targets: dict[str, PlannedTarget]
     aliases: dict[str, PlannedAlias]
     expires: dict[str, float]
@@ -97,6 +101,7 @@ def make(resolved: Resolved, source: str) -> Plan:
         providers=tuple(live.values()),
         constants={name: names.constant(module) for name, module in constants.items()},
         urls=resolved.urls,
+        profiles=resolved.profiles,
         targets=targets,
         aliases=_aliases(resolved, targets),
         expires=resolved.expires,
@@ -133,8 +138,8 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
         provider=provider,
         model=name,
         module=module,
-        family=_family(provider, spoken),
-        capabilities=_capabilities(provider, model),
+        family=_family(resolved, provider, spoken),
+        capabilities=_capabilities(resolved, provider, model),
         steps=steps,
         wire_steps=wire_steps,
         routes=tuple(_route(client, spoken, bool(steps)) for client in catalog.dialects()),
@@ -173,18 +178,21 @@ def _route(client: str, spoken: tuple[str, ...], has_steps: bool) -> Route:
     return Route(client, spoken[0], False)
 
 
-def _family(provider: Provider, spoken: tuple[str, ...]) -> str:
+def _family(resolved: Resolved, provider: Provider, spoken: tuple[str, ...]) -> str:
     """Whose proofs the provider's models can take."""
     if provider.echo:
         return "echo"
-    if provider.profile is not None:
-        return PROFILES[provider.profile].family
+    chosen = resolved.profiles.get(provider.name)
+    if chosen is not None:
+        return profiles()[chosen.name].family
     return catalog.dialect(spoken[0]).FAMILY
 
 
-def _capabilities(provider: Provider, model: Model) -> dict[str, Any]:
-    """Profile, then the model's own words."""
-    known = dict(PROFILES[provider.profile].capabilities) if provider.profile is not None else {}
+def _capabilities(resolved: Resolved, provider: Provider, model: Model) -> dict[str, Any]:
+    """What the profile says, under the provider's words, under the model's own."""
+    chosen = resolved.profiles.get(provider.name)
+    known = {} if chosen is None else profiles()[chosen.name].of(model.name)
+    known |= provider.capabilities
     known |= model.capabilities
     for name in ("max_output_tokens", "context_window"):
         if (value := getattr(model, name)) is not None:

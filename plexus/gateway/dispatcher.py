@@ -26,8 +26,9 @@ from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
 from plexus.gateway.watch import Expired
 from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
-from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.base import ClientCall, Dialect, WireRequest
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import PlexusError, UnifiedError
 
@@ -69,13 +70,17 @@ class Exchange:
         self._watch = channel.watch
         self._loop = asyncio.get_running_loop()
         self._mark = 0.0
+        self._repaired = False
+        self._repair: Repair | None = None
+        """What the attempt under way does differently."""
+        self._sent: tuple[Translation, WireRequest] | None = None
         self._down = Downstream(channel, dialect) if call.stream else None
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []
         for target in self._asking.targets:
             try:
-                await self._attempt(target)
+                await self._try(target)
                 return
             except AttemptFailed as failed:
                 failures.append(failed)
@@ -84,8 +89,57 @@ class Exchange:
                     break
         await self._refuse(conclude(failures, self._asking.reveal))
 
-    def _note(self, failed: AttemptFailed) -> None:
-        self._record.history.append((failed.target.name, failed.summary))
+    async def _try(self, target: Target) -> None:
+        """One target; once in a request a second time, if its refusal taught what is right.
+
+        Raises AttemptFailed.
+        """
+        try:
+            await self._attempt(target)
+        except AttemptFailed as failed:
+            repair = self._repair_for(target, failed)
+            if repair is None:
+                raise
+            self._note(failed, " repaired")
+            self._services.log.info(
+                "request repaired", id=self._record.id, target=target.name, repair=repair.name
+            )
+            self._repaired, self._repair = True, repair
+            try:
+                await self._attempt(target)
+            finally:
+                self._repair = None
+
+    def _repair_for(self, target: Target, failed: AttemptFailed) -> Repair | None:
+        """What would make a difference, None when nothing is known to (errors.md §5)."""
+        sent, self._sent = self._sent, None
+        if sent is None or self._repaired:
+            return None
+        translation, wire = sent
+        repair = translation.repair_for(self._call, failed.error)
+        if repair is None:
+            return None
+        try:
+            again = translation.prepare(self._call, (*self._known(target, translation), repair))
+        except PlexusError:
+            return None
+        same = (again.wire.body, again.wire.headers) == (wire.body, wire.headers)
+        return None if same else repair
+
+    def _known(self, target: Target, translation: Translation) -> Repairs:
+        """What the overlay holds of a target; a strict request is sent as it is."""
+        if self._call.strict:
+            return ()
+        return self._services.overlay.known(target.name, translation.upstream.NAME)
+
+    def _learn(self, target: Target, translation: Translation) -> None:
+        """The repaired request was taken: the next one will be right at once."""
+        if self._repair is not None:
+            overlay = self._services.overlay
+            overlay.learn(target.name, translation.upstream.NAME, self._repair)
+
+    def _note(self, failed: AttemptFailed, then: str = "") -> None:
+        self._record.history.append((failed.target.name, failed.summary + then))
         refused = failed.failure is not None and failed.failure.status in (401, 402, 403)
         say = self._services.log.warn if refused else self._services.log.debug
         say(
@@ -98,7 +152,9 @@ class Exchange:
 
     async def _attempt(self, target: Target) -> None:
         """Raises AttemptFailed."""
+        self._sent = None
         prepared, translation = self._prepare(target)
+        self._sent = (translation, prepared.wire)
         record = self._record
         record.target, record.dialect = target.name, translation.upstream.NAME
         record.attempts += 1
@@ -122,7 +178,10 @@ class Exchange:
             error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
             raise AttemptFailed(target, error, called=False)
         try:
-            return translation.prepare(self._call), translation
+            known = self._known(target, translation)
+            if self._repair is not None:
+                known = (*known, self._repair)
+            return translation.prepare(self._call, known), translation
         except PlexusError as problem:
             raise AttemptFailed(target, problem.error, called=False) from None
 
@@ -149,9 +208,9 @@ class Exchange:
                     first = await self._whole(body, first, target, timeouts.idle, until)
             self._waited()
             if streams:
-                await self._relay(answer, body, first, prepared, target, timeouts, until)
+                await self._relay(answer, body, first, prepared, target, translation, until)
             else:
-                await self._answer(answer.headers, first, prepared, target, translation.upstream)
+                await self._answer(answer.headers, first, prepared, target, translation)
         except Expired:
             raise _LATE from None
         finally:
@@ -180,14 +239,15 @@ class Exchange:
         body: bytes,
         prepared: Prepared,
         target: Target,
-        upstream: Dialect,
+        translation: Translation,
     ) -> None:
         """A whole answer, to either kind of client."""
         stream = looks_like(body) == "other"
-        kind = upstream.encoder().content_type if stream else "application/json"
+        kind = translation.upstream.encoder().content_type if stream else "application/json"
         answer = prepared.answer(body, kind)
         self._record.usage, self._record.finish = answer.usage, answer.finish
         own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
+        self._learn(target, translation)
         self._succeeded()
         if self._down is not None and answer.content_type == self._down.content_type:
             await self._down.begin(own)
@@ -204,7 +264,7 @@ class Exchange:
         first: bytes,
         prepared: Prepared,
         target: Target,
-        timeouts: Timeouts,
+        translation: Translation,
         until: float,
     ) -> None:
         assert self._down is not None
@@ -212,6 +272,7 @@ class Exchange:
 
         def headers() -> RawHeaders:
             self._waited()
+            self._learn(target, translation)
             return self._headers(target, answer.headers, prepared.wire.warnings)
 
         relay = Relay(
@@ -225,7 +286,7 @@ class Exchange:
             words=lambda error: words(target, error, self._asking.reveal),
         )
         try:
-            await relay.run(first, timeouts, until)
+            await relay.run(first, self._asking.timeouts or target.timeouts, until)
         finally:
             self._record.usage, self._record.finish = stream.usage, stream.finish
         if stream.failure is None:

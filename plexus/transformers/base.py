@@ -56,6 +56,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    prefix: str = ""
+    """The beginning of the answer that the client wrote and the provider repeats."""
     hide_usage: bool = False
     """Pass-through only: Plexus asked for a usage chunk that the client did not ask for."""
 

@@ -23,6 +23,15 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.refusals import read
+from plexus.transformers.repairs import (
+    Repair,
+    Repairs,
+    applied,
+    body_edits,
+    headers_without,
+    rewritten,
+)
 from plexus.unified.chunks import (
     FinishReport,
     MessageStart,
@@ -42,6 +51,8 @@ from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, inv
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
+
+_UNASKED = {"stream_usage": "never"}
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -121,8 +132,15 @@ class Translation(Protocol):
     @property
     def upstream(self) -> Dialect: ...
 
-    def prepare(self, call: ClientCall) -> Prepared:
-        """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``."""
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> Prepared:
+        """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``.
+
+        ``repairs``: what was learned from refusals of the target.
+        """
+        ...
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """What to do differently after a refusal; None when that is not wanted, or not known."""
         ...
 
 
@@ -132,10 +150,22 @@ class Passthrough(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
     wire_steps: tuple[WireStep, ...] = ()
+    repair: bool = False
+    """Whether a refused request is mended in the client's own bytes."""
 
-    def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, self.target)
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "PassthroughPrepared":
+        wire = self.upstream.passthrough(call, applied(self.target, repairs))
+        if repairs and self.repair:
+            changes = body_edits(JsonBody.parse(wire.body), repairs)
+            body = JsonBody.parse(wire.body).edit(changes) if changes else wire.body
+            wire = replace(wire, body=body, headers=headers_without(wire.headers, repairs))
         return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """Our own edit is taken back in any case: what a client did not send is not its fault."""
+        found = None if call.strict else read(error, self.upstream.NAME)
+        own = found is not None and found.capabilities == _UNASKED and not found.drop
+        return found if self.repair or own else None
 
 
 class Translate(Struct, frozen=True):
@@ -146,8 +176,9 @@ class Translate(Struct, frozen=True):
     target: TargetModel
     steps: tuple[Step, ...] = ()
     wire_steps: tuple[WireStep, ...] = ()
+    repair: bool = True
 
-    def prepare(self, call: ClientCall) -> "TranslatePrepared":
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "TranslatePrepared":
         try:
             call.body.check_numbers()
         except DocumentError as problem:
@@ -155,10 +186,18 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = self.upstream.format_request(request, self.target)
+        target = applied(self.target, repairs)
+        wire = self.upstream.format_request(rewritten(request, repairs), target)
+        if repairs:
+            wire = replace(wire, headers=headers_without(wire.headers, repairs))
         if call.strict:
             _refuse_losses(wire.warnings)
         return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        if call.strict or not self.repair:
+            return None
+        return read(error, self.upstream.NAME)
 
 
 def _edited(

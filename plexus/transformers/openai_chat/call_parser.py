@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plexus.transformers.openai_chat.choice_parser import PartMaker
 
 _text = msgspec.json.Decoder(str).decode
+_HARMONY = "<|"
 
 
 class _Function(Struct):
@@ -64,6 +65,8 @@ class CallParser:
         self._calls: list[_Call] = []
         self._legacy: _Call | None = None
         self._ids: set[str] = set()
+        self.malformed = False
+        """A call's name holds a mark of the harmony format: the server's parser failed (T76)."""
         self._proofs: dict[str, Proof] = {}
 
     @property
@@ -170,6 +173,7 @@ class CallParser:
             # Ids must be unique and stable; some vendors send none, or one for all.
             call.id = "call_" + base62(f"{self._maker.seed} {self._choice} {len(self._ids)}")
         self._ids.add(call.id)
+        self.malformed = self.malformed or _HARMONY in call.name
         name = self._maker.names.get(call.name, call.name)
         part = ToolCallContent(id=call.id, name=name, kind=call.kind)
         call.part = self._maker.open(part, self._choice)

@@ -12,6 +12,7 @@ from plexus.transformers.openai_chat.call_parser import CallParser, Fragment
 from plexus.transformers.openai_chat.content import parse_part
 from plexus.transformers.openai_chat.finish import parse_finish
 from plexus.transformers.openai_chat.reading import NULL
+from plexus.transformers.openai_chat.start import Pieces, StartFilter
 from plexus.transformers.openai_chat.thinking import (
     PLAIN_FIELDS,
     Action,
@@ -74,8 +75,10 @@ _DELTA = frozenset(
 class PartMaker:
     """Opens parts with dense indexes for all choices of one stream; ``out`` takes the chunks."""
 
-    def __init__(self, target: TargetModel, names: Mapping[str, str]) -> None:
+    def __init__(self, target: TargetModel, names: Mapping[str, str], prefix: str = "") -> None:
         self.out: list[StreamChunk] = []
+        self.capabilities = target.capabilities
+        self.prefix = prefix
         self.opened = 0
         self.origin = Origin(target.family, target.provider, target.model)
         self.names = names
@@ -134,6 +137,7 @@ class ChoiceParser:
         self._audio: int | None = None
         self._expires: int | None = None
         self._reader = DetailsReader(maker.origin)
+        self._start = StartFilter(maker.capabilities, maker.prefix)
         self._calls = CallParser(index, maker)
         self._citations: list[Citation] = []
         self._message_ext: dict[str, Raw] = {}
@@ -143,6 +147,10 @@ class ChoiceParser:
     @property
     def finished(self) -> bool:
         return self._finish_word is not None
+
+    @property
+    def malformed(self) -> bool:
+        return self._calls.malformed
 
     def read(self, fields: dict[str, Raw], finish: str | None, whole: bool) -> None:
         """A choice of a chunk (``delta``), or of a whole answer (``message``)."""
@@ -166,6 +174,7 @@ class ChoiceParser:
 
     def close(self) -> None:
         """The end of the stream: every open part is closed, in order of opening."""
+        self._release()
         self._calls.settle()
         if self._citations and self._text is None:
             self._open_text()
@@ -201,6 +210,7 @@ class ChoiceParser:
             self._citations += parse_annotations(delta["annotations"])
         if "tool_calls" in delta:
             for fragment in _fragments(delta["tool_calls"]) or ():
+                self._release()
                 self._close_thinking()
                 self._close_text()
                 self._calls.read(fragment, whole)
@@ -289,8 +299,20 @@ class ChoiceParser:
                 self._whole(part)
 
     def _say(self, text: str) -> None:
-        if not text:
-            return
+        self._take(self._start.feed(text))
+
+    def _release(self) -> None:
+        """Text that was held back because it might have been a mark."""
+        self._take(self._start.close())
+
+    def _take(self, pieces: Pieces) -> None:
+        for thinking, text in pieces:
+            if thinking:
+                self._act(self._reader.plain(text))
+            else:
+                self._write(text)
+
+    def _write(self, text: str) -> None:
         self._close_thinking()
         if self._text is None:
             self._open_text()

@@ -50,7 +50,7 @@ class ChatStreamParser:
     def __init__(self, wire: WireRequest) -> None:
         self._wire = wire
         self._out: list[StreamChunk] = []
-        self._maker = PartMaker(wire.target, wire.tool_names)
+        self._maker = PartMaker(wire.target, wire.tool_names, wire.prefix)
         self._choices: dict[int, ChoiceParser] = {}
         self._started = False
         self._done = False
@@ -167,6 +167,8 @@ class ChatStreamParser:
         error = choice_error(fields, finish, self._wire.target.provider)
         if error is None:
             choice.read(fields, finish, whole)
+            if choice.malformed:
+                return malformed_call(self._wire.target.provider)
         return error
 
 
@@ -175,6 +177,16 @@ def _created(raw: Raw | None) -> int:
         return 0
     value = _time(raw)
     return int(value) if isinstance(value, int | float) else 0
+
+
+def malformed_call(provider: str) -> UnifiedError:
+    """The error for a tool call that the provider could not read out of the model's answer."""
+    return UnifiedError(
+        kind="upstream",
+        message=f"{provider or 'the provider'} sent a malformed tool call",
+        code="malformed_tool_call",
+        upstream=UpstreamDetail(provider=provider),
+    )
 
 
 def empty(provider: str) -> UnifiedError:

@@ -35,6 +35,7 @@ from plexus.unified.request import (
     Reasoning,
     ResponseFormat,
     ServerTool,
+    ToolChoice,
     UnifiedChatRequest,
     UnifiedMessage,
 )
@@ -62,6 +63,8 @@ def with_result(*content: Content, **flags: Any) -> UnifiedChatRequest:
 
 
 RAW = Raw(b"[1]")
+FUNCTION = FunctionTool(name="f")
+SYSTEM = UnifiedMessage(role="system", content=(TextContent(text="be brief"),))
 REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "container": (asked(HI, container=RAW), TARGET),
     "context_management": (asked(HI, context_management=RAW), TARGET),
@@ -79,7 +82,10 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         TARGET,
     ),
     "min_p": (asked(HI, min_p=0.1), TARGET),
-    "parallel_tool_calls": (asked(HI, parallel_tool_calls=False), TARGET),
+    "parallel_tool_calls": (
+        asked(HI, tools=(FUNCTION,), parallel_tool_calls=False),
+        target(drop=("parallel_tool_calls",)),
+    ),
     "part.cache_control": (
         with_part(TextContent(text="x", cache_control=CacheControl())),
         TARGET,
@@ -194,7 +200,62 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "top_k": (asked(HI, top_k=1), TARGET),
     "top_p": (asked(HI, top_p=0.1), NO_SAMPLING),
     "truncation": (asked(HI, truncation="auto"), TARGET),
-    "user": (asked(HI, user="ann@example.org"), TARGET),
+    "user": (asked(HI, user="u"), target(drop=("user", "safety_identifier"))),
+    "user.hash": (asked(HI, user="ann@example.org"), TARGET),
+    "audio": (asked(HI, audio=RAW), target(drop=("audio",))),
+    "message.ext": (
+        asked(UnifiedMessage(role="user", content=HI.content, ext={"openai-chat": {"x": RAW}})),
+        target(known_fields_only=True),
+    ),
+    "message.system_mid": (asked(HI, SYSTEM), target(mid_system=False)),
+    "message.system_multi": (asked(SYSTEM, SYSTEM, HI), target(multi_system=False)),
+    "message.system_role": (asked(SYSTEM, HI), target(system_role="user")),
+    "metadata": (asked(HI, metadata={"a": "b"}), target(drop=("metadata",))),
+    "modalities": (asked(HI, modalities=("audio",)), target(drop=("modalities",))),
+    "moderation": (asked(HI, moderation=RAW), target(drop=("moderation",))),
+    "n": (asked(HI, n=2), target(n_max=1)),
+    "part.ext": (
+        with_part(TextContent(text="x", ext={"openai-chat": {"x": RAW}})),
+        target(known_fields_only=True),
+    ),
+    "prediction": (asked(HI, prediction=RAW), target(drop=("prediction",))),
+    "prompt_cache.key": (
+        asked(HI, prompt_cache=PromptCache(key="k")),
+        target(drop=("prompt_cache_key",)),
+    ),
+    "reasoning": (asked(HI, reasoning=Reasoning(effort="low")), target(thinking_form="none")),
+    "reasoning.tools": (
+        asked(HI, tools=(FUNCTION,), reasoning=Reasoning(effort="low")),
+        target(reasoning_with_tools=False),
+    ),
+    "response_format.json_object": (
+        asked(HI, response_format=ResponseFormat(type="json_object")),
+        target(json_object=False),
+    ),
+    "seed": (asked(HI, seed=1), target(drop=("seed",))),
+    "store": (asked(HI, store=True), target(drop=("store",))),
+    "tool.description": (
+        asked(HI, tools=(FunctionTool(name="f", description="abc"),)),
+        target(tool_description_max=2),
+    ),
+    "tool.schema": (
+        asked(HI, tools=(FunctionTool(name="f", parameters=Raw(b'{"minLength": 1}')),)),
+        target(schema_drop=("minLength",)),
+    ),
+    "tool_choice.allowed": (
+        asked(
+            HI,
+            tools=(FUNCTION, FunctionTool(name="g")),
+            tool_choice=ToolChoice(mode="allowed", names=("g",)),
+        ),
+        target(tool_choices=("auto",)),
+    ),
+    "tool_choice.none": (
+        asked(HI, tools=(FUNCTION,), tool_choice=ToolChoice(mode="none")),
+        target(tool_choices=("auto",)),
+    ),
+    "verbosity": (asked(HI, verbosity="low"), target(drop=("verbosity",))),
+    "web_search": (asked(HI, web_search=RAW), target(drop=("web_search_options",))),
 }
 
 

@@ -43,6 +43,30 @@ MODEL = TargetModel(
     family="deepseek",
     capabilities=Capabilities(
         context_window=64000,
+        drop=(
+            "audio",
+            "metadata",
+            "min_p",
+            "modalities",
+            "moderation",
+            "prediction",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "repetition_penalty",
+            "safety_identifier",
+            "seed",
+            "service_tier",
+            "store",
+            "top_k",
+            "verbosity",
+            "web_search_options",
+        ),
+        effort_names={
+            "medium": "high",
+            "minimal": "low",
+            "xhigh": "high",
+        },
         efforts=(
             "low",
             "high",
@@ -51,8 +75,16 @@ MODEL = TargetModel(
         json_schema=False,
         max_output_tokens=8192,
         max_tokens_field="max_tokens",
+        reasoning_echo="required",
         reasoning_field="reasoning_content",
+        strict_tools=False,
         system_role="system",
+        thinking_default="on",
+        thinking_drop=(
+            "logprobs",
+            "top_logprobs",
+        ),
+        thinking_form="thinking",
     ),
 )
 
