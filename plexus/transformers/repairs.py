@@ -163,7 +163,7 @@ def _as_system(message: bytes) -> bytes:
     if b'"developer"' not in message:
         return message
     document = JsonBody.parse(message)
-    if document.fields.get("role") != b'"developer"':
+    if bytes(document.fields.get("role", b"")) != b'"developer"':
         return message
     return document.edit({"role": b'"system"'})
 

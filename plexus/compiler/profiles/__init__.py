@@ -53,7 +53,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
         for quirks in self.models:
             if quirks.fits(model):
                 known |= quirks.capabilities
-        return known
+        return typed(known)
 
 
 _decode = msgspec.json.Decoder(Profile).decode
@@ -65,7 +65,7 @@ def profiles() -> Mapping[str, Profile]:
     found = {}
     for entry in sorted(files(__package__ or "").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".json"):
-            found[entry.name.removesuffix(".json")] = _typed(_decode(entry.read_bytes()))
+            found[entry.name.removesuffix(".json")] = _decode(entry.read_bytes())
     return found
 
 
@@ -80,14 +80,6 @@ def _by_host(host: str) -> str | None:
         if any(fnmatchcase(host, pattern) for pattern in profile.hosts):
             return name
     return None
-
-
-def _typed(profile: Profile) -> Profile:
-    models = tuple(
-        msgspec.structs.replace(quirks, capabilities=typed(quirks.capabilities))
-        for quirks in profile.models
-    )
-    return msgspec.structs.replace(profile, capabilities=typed(profile.capabilities), models=models)
 
 
 def typed(known: Mapping[str, Any]) -> dict[str, Any]:

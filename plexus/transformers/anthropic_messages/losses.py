@@ -281,7 +281,7 @@ REQUEST_LOSSES = table(
             "lost",
             "the model takes no sampling parameters, or thinks",
             "mappings §6",
-            condition="capabilities.sampling is not full, or thinking is on",
+            condition="sampling is not full, thinking is on, or temperature_or_top_p with both",
         ),
         Loss(
             "top_k",
