@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"msgspec", "falcon", "uvicorn", "uvloop", "httptools", "httpx", "httpx2"},
     ),
     "compiler": (
-        {"unified", "transformers", "routing"},
+        {"unified", "transformers", "routing", "accounts"},
         {"msgspec", "jinja2", "jsonschema", "markupsafe", "referencing"},
     ),
     "cli": ({"compiler", "gateway", "observe", "routing"}, {"msgspec"}),

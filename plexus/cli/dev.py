@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -23,6 +24,7 @@ from plexus.manifest import digest
 
 _TURN = 0.2
 _PATIENCE = 10.0
+_LAST_WORDS = 5.0
 
 
 def dev(arguments: Namespace) -> int:
@@ -42,7 +44,11 @@ def dev(arguments: Namespace) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        _stop(server)
+        try:
+            _stop(server)
+        except KeyboardInterrupt:
+            # Told twice: no server may be left behind, and none waits any longer.
+            _stop(server)
 
 
 class Watched:
@@ -107,15 +113,19 @@ def _restarted(
 
 
 def _stop(server: subprocess.Popen[bytes] | None) -> None:
-    """Let open answers finish, but not for ever: the port is needed."""
+    """Let open answers finish, but not for ever: the port is needed.
+
+    What is open after that ends with its dialect's error, as it does when this is called again.
+    """
     if server is None or server.poll() is not None:
         return
-    server.terminate()
-    try:
-        server.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    for seconds in (_PATIENCE, _LAST_WORDS):
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(seconds)
+            return
+    server.kill()
+    server.wait()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

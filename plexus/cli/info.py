@@ -88,7 +88,9 @@ def transformers(arguments: Namespace) -> int:
         found = catalog.step(name)
         kind = "ends pass-through" if catalog.ends_passthrough(found) else "wire"
         print(f"  {name:<22} {kind:<18} {_first_line(found)}")
-        options = ["any"] if found.OPEN else _options(option_schema(found))
+        options = _options(option_schema(found))
+        if found.OPEN:
+            options.append("any other" if options else "any")
         for option in options:
             print(f"    {option}")
     print("\nselectors")
@@ -112,10 +114,14 @@ def _options(schema: Mapping[str, object]) -> list[str]:
     lines = []
     for name, part in found.get("properties", {}).items():
         choices = part.get("anyOf", [part])
-        kind = " or ".join(str(choice.get("type", "any")) for choice in choices)
+        kind = " or ".join(_kind(choice) for choice in choices)
         state = "required" if name in required else f"default {json.dumps(part.get('default'))}"
         lines.append(f"{name}: {kind}, {state}")
     return lines
+
+
+def _kind(schema: Mapping[str, object]) -> str:
+    return "object" if "$ref" in schema else str(schema.get("type", "any"))
 
 
 def client(arguments: Namespace) -> int:

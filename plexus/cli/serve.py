@@ -19,14 +19,10 @@ def serve(arguments: Namespace) -> int:
     if arguments.generated is not None and (arguments.config or arguments.out):
         print("--generated serves a folder as it is: no --config or --out", file=sys.stderr)
         return 2
-    if arguments.generated is not None:
-        folder = arguments.generated
-    else:
-        folder = out_path(arguments)
-        code = _build_if_needed(config_path(arguments), folder)
-        if code:
-            return code
+    folder = arguments.generated or out_path(arguments)
     try:
+        if arguments.generated is None and _build_if_needed(config_path(arguments), folder):
+            return 1
         if not folder.exists():
             _taken_back(folder)
         _refuse_stale(folder)
@@ -46,14 +42,14 @@ def _taken_back(folder: Path) -> None:
     repair(Path(os.path.abspath(folder)))
 
 
-def _build_if_needed(config: Path, folder: Path) -> int:
-    """Bring the folder up to date; says so when there was something to do.
+def _build_if_needed(config: Path, folder: Path) -> bool:
+    """Bring the folder up to date; says so when there was something to do.  True when it failed.
 
     The compiler is only imported when there is: a server has no use for it.
     """
     reason = _outdated(config, folder)
     if reason is None:
-        return 0
+        return False
     from plexus.cli.build import show
     from plexus.compiler.output import OutputError, write
     from plexus.compiler.pipeline import examine, generated
@@ -62,20 +58,23 @@ def _build_if_needed(config: Path, folder: Path) -> int:
     examined = examine(config)
     show(examined, "text")
     if examined.failed:
-        return 1
+        return True
     try:
         write(folder, generated(examined))
     except OutputError as error:
         print(f"error {error.code}: {error.message}", file=sys.stderr)
-        return 1
-    return 0
+        return True
+    return False
 
 
 def _outdated(config: Path, folder: Path) -> str | None:
-    """Why a folder has to be built again, or None."""
+    """Why a folder has to be built again, or None.  Raises ManifestError for an edited one."""
     try:
         found, _ = manifest.verify(folder)
     except ManifestError as error:
+        if error.kind in ("edited", "foreign"):
+            # Somebody's work, or something worse: nothing for a server to throw away.
+            raise
         return f"{shown(error.path)} {error.message}" if error.path != folder else error.message
     if found.version != __version__:
         return f"was built by plexus {found.version}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 
+from plexus.accounts.secret import clean, defect, proxy_defect
 from plexus.compiler.config import Config, Secret
 from plexus.compiler.diagnostics import Diagnostic, quote
 from plexus.compiler.paths import Path
@@ -15,7 +16,8 @@ def missing(document: Document, config: Config, environment: Mapping[str, str]) 
     """Every variable or file that the config refers to and that is not there, or is blank."""
     found = []
     for path, secret in _secrets(config):
-        message = _problem(secret, environment)
+        check = _proxy if path[-1] == "proxy" else defect
+        message = _problem(secret, environment, check)
         if message:
             line, column = document.value_at(path)
             found.append(Diagnostic(document.file, line, column, "P601", message))
@@ -43,15 +45,23 @@ def _secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
             yield ("keys", client.name, "secret"), client.secret
 
 
-def _problem(secret: Secret, environment: Mapping[str, str]) -> str:
+def _proxy(value: str) -> str | None:
+    return defect(value) or proxy_defect(value)
+
+
+def _problem(
+    secret: Secret, environment: Mapping[str, str], check: Callable[[str], str | None]
+) -> str:
     """What is wrong with a reference; never the value."""
     if secret.env is not None:
-        value = environment.get(secret.env)
-        state = "is not set" if value is None else "is empty" if not value.strip() else ""
+        given = environment.get(secret.env)
+        state = "is not set" if given is None else check(clean(given))
         return f"variable {secret.env} {state}" if state else ""
     file = secret.file or ""
     try:
-        content = FilePath(file).read_bytes()
+        state = check(clean(FilePath(file).read_bytes().decode("utf-8")))
     except OSError as error:
         return f"file {quote(file)} cannot be read: {error.strerror}"
-    return "" if content.strip() else f"file {quote(file)} is empty"
+    except UnicodeDecodeError:
+        state = "is not UTF-8 text"
+    return f"file {quote(file)} {state}" if state else ""

@@ -44,12 +44,8 @@ class TransformerFactory:
     def make(self, use: StepUse) -> Constructor:
         """Raises CatalogError for the name, OptionError for the options."""
         found = catalog.step(use.name)
-        options = use.options
-        if found.OPEN is not None:
-            options = {found.OPEN: options}
-        else:
-            self._check(found, use)
-        arguments = _convert(found, options, use.path)
+        self._check(found, use)
+        arguments = _convert(found, _options(found, use.options), use.path)
         wire = not catalog.ends_passthrough(found)
         return Constructor(found.__module__, found.__name__, arguments, wire, use.name)
 
@@ -74,12 +70,30 @@ class TransformerFactory:
 
 
 def option_schema(found: StepClass) -> dict[str, Any]:
-    """From the fields of a step; an option it does not have is an error."""
+    """From the fields of a step; an option it does not have is an error, unless it is OPEN."""
     schema = msgspec.json.schema(found)
-    for definition in schema.get("$defs", {}).values():
+    definitions = schema.get("$defs", {})
+    for definition in definitions.values():
         if "properties" in definition:
             definition.setdefault("additionalProperties", False)
+    if found.OPEN is not None:
+        own = definitions[found.__name__]
+        known = {name: part for name, part in own["properties"].items() if name in found.KNOWN}
+        definitions[found.__name__] = {"type": "object", "properties": known}
     return schema
+
+
+def _options(found: StepClass, options: dict[str, Any]) -> dict[str, Any]:
+    """By field: a step with free options takes those that it does not know in one."""
+    if found.OPEN is None:
+        return options
+    known = {name: value for name, value in options.items() if name in found.KNOWN}
+    free = {name: value for name, value in options.items() if name not in found.KNOWN}
+    return {found.OPEN: free, **known} if free or found.OPEN in _required(found) else known
+
+
+def _required(found: StepClass) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(found) if field.required}
 
 
 def _at(problem: Problem, at: Path) -> Problem:

@@ -96,14 +96,14 @@ def _edited(out: Path, old: Mapping[str, bytes]) -> Iterator[str]:
             yield name
 
 
-def differences(out: Path, files: Mapping[str, bytes]) -> str:
-    """What ``write`` would change, as a unified diff; the empty string when nothing."""
+def differences(out: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """What ``write`` would change: by file, its unified diff.  Raises OSError."""
     old = _present(out)
-    text = ""
-    for name in sorted({*old, *files}):
-        if old.get(name) != files.get(name):
-            text += _diff(f"{out.name}/{name}", old.get(name), files.get(name))
-    return text
+    return {
+        name: _diff(f"{out.name}/{name}", old.get(name), files.get(name))
+        for name in sorted({*old, *files})
+        if old.get(name) != files.get(name)
+    }
 
 
 def _diff(name: str, old: bytes | None, new: bytes | None) -> str:

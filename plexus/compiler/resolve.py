@@ -113,6 +113,7 @@ class _Resolver:
         self.hosts: dict[str, list[str]] = {}
         self.profiles: dict[str, Chosen] = {}
         self.expires: dict[str, float] = {}
+        self.digests: dict[str | None, str] = {}
 
     def error(self, path: Path, code: str, message: str, hint: str = "") -> None:
         line, column = self.document.value_at(path)
@@ -407,6 +408,10 @@ class _Resolver:
         if len(written) != 1:
             self.at_key(at, "P413", f'{dotted(at)} needs one of "secret" and "sha256"')
         self.secret(key.secret, (*at, "secret"))
+        other = self.digests.setdefault(key.sha256, key.name)
+        if key.sha256 is not None and other != key.name:
+            message = f"key {quote(key.name)} has the same secret as key {quote(other)}"
+            self.error((*at, "sha256"), "P419", message, "give each client a key of its own")
         known = self.config.aliases
         for index, name in enumerate(key.aliases or ()):
             if known and name is not None and name not in known and not self._direct(name):

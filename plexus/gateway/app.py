@@ -23,10 +23,11 @@ def create_app(services: Services) -> Connection:
     """The ASGI application.  Few routes, however many aliases there are (design decision 12)."""
     app: App[Request, Response] = App()
     table, models = services.generation.table, ModelEndpoint(services)
-    for path, dialect in CALLS.items():
-        app.add_route(path, SharedEndpoint(services, dialect))
-    # For clients that were given a base URL without /v1.
-    app.add_route("/chat/completions", SharedEndpoint(services, "openai-chat"))
+    for path, call in CALLS.items():
+        app.add_route(path, SharedEndpoint(services, call))
+        if call.dialect == "openai-chat":
+            # For clients that were given a base URL without /v1.
+            app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
     app.add_route("/v1/models", models)
     app.add_route("/v1/models/{name:path}", ModelByName(services))
     app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))

@@ -4,38 +4,49 @@ The shared ones find the resource by the model in the body; the pinned ones by t
 hands ``req, resp`` to the generated resource's own responder.
 """
 
+from typing import NamedTuple
+
 from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.errors import no_route
-from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
+from plexus.gateway.resource import read_asked
 from plexus.gateway.services import Services
 from plexus.gateway.table import Entry
+from plexus.transformers.operations import OPERATIONS, Operation
 from plexus.unified.errors import PlexusError
 
+
+class Call(NamedTuple):
+    """What a path is for: the client's dialect, and the operation unless it is chat."""
+
+    dialect: str
+    operation: Operation | None = None
+
+
 CALLS = {
-    "/v1/chat/completions": "openai-chat",
-    "/v1/messages": "anthropic-messages",
+    "/v1/chat/completions": Call("openai-chat"),
+    "/v1/messages": Call("anthropic-messages"),
+    **{path: Call("openai-chat", operation) for path, operation in OPERATIONS.items()},
 }
-"""Path → dialect of the calls that are served."""
+"""By path."""
 
 
 class SharedEndpoint:
     """``/v1/chat/completions``, ``/v1/messages``: the model is named in the body."""
 
-    def __init__(self, services: Services, dialect: str) -> None:
+    def __init__(self, services: Services, call: Call) -> None:
         self._services = services
-        self._dialect = dialect
+        self._call = call
 
     async def on_post(self, req: Request, resp: Response) -> None:
         services = self._services
         channel: Channel = req.scope[KEY]
-        channel.dialect = self._dialect
+        channel.dialect, channel.operation = self._call
         key = authenticate(channel, services)
-        raw = await read_body(channel, services.settings.body_limit, services.limits)
-        channel.asked = asked = parse_body(raw)
+        channel.asked = asked = await read_asked(channel, services)
         entry = services.router.find(asked.model, key.may_use)
         await services.resource(entry).on_post(req, resp)
 
@@ -58,7 +69,7 @@ class PinnedEndpoint:
         name, call = split(pinned)
         if call not in CALLS:
             raise PlexusError(no_route(req.method, req.path))
-        channel.dialect = CALLS[call]
+        channel.dialect, channel.operation = CALLS[call]
         entry = self._find(channel, name)
         await self._services.resource(entry).on_post(req, resp)
 

@@ -87,8 +87,6 @@ _UNSERVED = {
     "/responses": "the Responses API",
     "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
-    "/embeddings": "embeddings",
-    "/completions": "the legacy completions API",
     "/interactions": "the Interactions API",
 }
 

@@ -12,7 +12,6 @@ from plexus.gateway.upstream.base import UpstreamFailed
 from plexus.gateway.watch import Expired, Watch
 from plexus.routing.target import Target, Timeouts
 from plexus.transformers.translation import StreamTranslation
-from plexus.unified.errors import UnifiedError
 
 _SILENT = UpstreamFailed("read", "no data in time", timeout=True)
 _NO_CONTENT = UpstreamFailed("read", "no content in time", timeout=True)
@@ -36,7 +35,6 @@ class Relay:
         watch: Watch,
         limits: Limits,
         headers: Callable[[], RawHeaders],
-        words: Callable[[UnifiedError], UnifiedError],
     ) -> None:
         self._body = body
         self._stream = stream
@@ -45,7 +43,6 @@ class Relay:
         self._watch = watch
         self._limits = limits
         self._headers = headers
-        self._words = words
         self._now = asyncio.get_running_loop().time
         self._held: list[bytes] = []
         self._size = 0
@@ -119,7 +116,7 @@ class Relay:
                 # The dispatcher decides whether the request may be sent again.
                 raise failed
             error = upstream_error(self._target, failed)
-            await self._down.write(stream.fail(self._words(error)))
+            await self._down.write(stream.fail(error))
         elif stream.failure is None:
             await self._take(stream.close())
         if not self._open:

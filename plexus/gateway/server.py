@@ -18,6 +18,7 @@ from uvicorn import Config, Server
 from plexus.gateway.app import create_app
 from plexus.gateway.limits import Limits
 from plexus.gateway.loader import Generation, load
+from plexus.gateway.protocol import bounded
 from plexus.gateway.secrets import MissingSecrets
 from plexus.gateway.services import Services, build
 from plexus.gateway.workers import say, supervise
@@ -161,7 +162,7 @@ class GracefulServer(Server):
             Config(
                 create_app(services),
                 loop="none",
-                http="httptools",
+                http=bounded(services.limits),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -9,12 +9,12 @@ from plexus.gateway.errors import DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, make_links, secret_refs
 from plexus.gateway.overlay import Overlay
-from plexus.gateway.secrets import read_secrets
+from plexus.gateway.secrets import read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
-from plexus.routing.target import Provider
+from plexus.routing.target import Provider, SecretRef
 from plexus.transformers.base import Dialect
 
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ def build(
 ) -> Services:
     """The services of a generation.  Raises MissingSecrets with all that are missing, OSError."""
     client = {key.secret for key in generation.keys if key.secret is not None}
-    secrets = read_secrets(secret_refs(generation.providers) | client, environment)
+    providers = generation.providers
+    proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
+    secrets = read_secrets(secret_refs(providers) | client, environment, proxies)
+    refuse_twins(generation.keys, secrets)
     ring = KeyRing(
         Key(
             name=key.name,

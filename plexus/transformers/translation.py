@@ -4,7 +4,8 @@ Both are pure.  ``prepare`` makes one attempt from the client's untouched call; 
 holds the outgoing request and reads the answer, whole or as a stream.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -47,7 +48,13 @@ from plexus.unified.content import (
     TextContent,
     ThinkingContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    PlexusError,
+    UnifiedError,
+    UpstreamDetail,
+    invalid,
+)
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
@@ -90,6 +97,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``words`` puts an error into the words for the client, who may not know the provider's name.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -100,6 +108,7 @@ class StreamTranslation(Protocol):
     usage: UnifiedUsage | None
     finish: FinishReason | None
     content_type: str
+    words: Callable[[UnifiedError], UnifiedError]
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -111,13 +120,15 @@ class StreamTranslation(Protocol):
         """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
         ...
 
-    def keep_alive(self) -> bytes: ...
-
 
 class Prepared(Protocol):
-    """One attempt: what to send, and how to read what comes back."""
+    """One attempt: what to send, and how to read what comes back.
+
+    ``opaque``: the answer may be anything, and is of the type that the provider says.
+    """
 
     wire: WireRequest
+    opaque: bool
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
@@ -154,12 +165,13 @@ class Passthrough(Struct, frozen=True):
     """Whether a refused request is mended in the client's own bytes."""
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, applied(self.target, repairs))
-        if repairs and self.repair:
-            changes = body_edits(JsonBody.parse(wire.body), repairs)
-            body = JsonBody.parse(wire.body).edit(changes) if changes else wire.body
-            wire = replace(wire, body=body, headers=headers_without(wire.headers, repairs))
-        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+        def write(target: TargetModel) -> WireRequest:
+            wire = self.upstream.passthrough(call, target)
+            return _mended(wire, repairs) if repairs and self.repair else wire
+
+        target = applied(self.target, repairs)
+        wire = _sent(write, target, self.wire_steps, self.upstream.NAME)
+        return PassthroughPrepared(self.upstream, call, wire)
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         """Our own edit is taken back in any case: what a client did not send is not its fault."""
@@ -180,19 +192,20 @@ class Translate(Struct, frozen=True):
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "TranslatePrepared":
         try:
-            call.body.check_numbers()
+            call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
+        write = partial(self.upstream.format_request, rewritten(request, repairs))
         target = applied(self.target, repairs)
-        wire = self.upstream.format_request(rewritten(request, repairs), target)
+        wire = _sent(write, target, self.wire_steps, self.upstream.NAME)
         if repairs:
             wire = replace(wire, headers=headers_without(wire.headers, repairs))
         if call.strict:
             _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+        return TranslatePrepared(self, call, request, wire)
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         if call.strict or not self.repair:
@@ -200,16 +213,39 @@ class Translate(Struct, frozen=True):
         return read(error, self.upstream.NAME)
 
 
-def _edited(
-    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
+def _mended(wire: WireRequest, repairs: Repairs) -> WireRequest:
+    """A client's own bytes with what was learned."""
+    body = JsonBody.parse(wire.body)
+    changes = body_edits(body, repairs)
+    headers = headers_without(wire.headers, repairs)
+    return replace(wire, body=body.edit(changes) if changes else wire.body, headers=headers)
+
+
+def _sent(
+    write: Callable[[TargetModel], WireRequest],
+    target: TargetModel,
+    steps: tuple[WireStep, ...],
+    dialect: str,
 ) -> WireRequest:
-    """The request after its wire steps, in order."""
+    """The request after its wire steps; written once more when one of them chose another model."""
+    wire, model = _edited(write(target), steps, dialect)
+    if model != target.model:
+        wire, _ = _edited(write(replace(target, model=model)), steps, dialect)
+    return wire
+
+
+def _edited(
+    wire: WireRequest, steps: tuple[WireStep, ...], dialect: str
+) -> tuple[WireRequest, str]:
+    """The request after its wire steps, in order, and the model they want."""
+    model = wire.target.model
     for step in steps:
         body = JsonBody.parse(wire.body)
-        changes = step.edit(body, translation.upstream.NAME)
+        model = step.choose_model(body, dialect, model)
+        changes = step.edit(body, dialect)
         if changes:
             wire = replace(wire, body=body.edit(changes))
-    return wire
+    return wire, model
 
 
 def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
@@ -225,6 +261,8 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
+    opaque = False
+
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = dialect
@@ -233,34 +271,44 @@ class PassthroughPrepared:
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type.startswith("text/event-stream"):
             response = collect(self._dialect, self.wire, body)
-            request = self._dialect.parse_request(self._call)
-            body, _ = self._dialect.format_response(response, request)
+            body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
+        kind = "application/json"
+        if self._call.stream:
+            body, kind = self._as_stream(body)
+        elif self._call.show_model is not None:
+            body = renamed(body, self._call.show_model)
+        return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
+
+    def _as_stream(self, body: bytes) -> tuple[bytes, str]:
+        """What a provider that does not stream said to a client that asked for a stream."""
+        response = self._dialect.parse_response(readable(body), self.wire)
         if self._call.show_model is not None:
-            body = _rename(body, self._call.show_model)
-        return Answer(
-            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
-        )
+            response = replace(response, model=self._call.show_model)
+        return as_stream(self._dialect, response, self._request())
+
+    def _request(self) -> UnifiedChatRequest:
+        """What was asked; the provider took it, so what we cannot read of it does not matter."""
+        call = self._call
+        try:
+            return self._dialect.parse_request(call)
+        except PlexusError:
+            return UnifiedChatRequest(
+                model=call.model, messages=(), stream=call.stream, source=call.source
+            )
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, readable(body))
-        content_type = headers.get("content-type", "application/json")
-        # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = status in (401, 403) or "html" in content_type
-        return Failure(
-            error=error,
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, status, headers, body)
 
 
 class TranslatePrepared:
+    opaque = False
+
     def __init__(
         self,
         translate: Translate,
@@ -285,7 +333,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = self._as_stream(response)
+            out, content_type = as_stream(client, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -297,19 +345,21 @@ class TranslatePrepared:
             warnings=warnings,
         )
 
-    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
-        """A whole answer to a client that asked for a stream (streaming.md §11)."""
-        formatter = self._translate.client.stream_formatter(self._request)
-        encoder = self._translate.client.encoder()
-        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
-        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
-
     def stream(self) -> "TranslateStream":
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         error = self._translate.upstream.parse_error(status, headers, readable(body))
         return Failure(error=error, status=status)
+
+
+def as_stream(
+    client: Dialect, response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, str]:
+    """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
+    formatter, encoder = client.stream_formatter(request), client.encoder()
+    frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+    return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
 def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
@@ -329,7 +379,7 @@ def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        message=f"its answer cannot be read: {problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -339,9 +389,29 @@ def truncated(target: TargetModel) -> UnifiedError:
     """The error for a stream that stopped before its end (streaming.md §2)."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} closed the stream before it was complete",
+        message="it closed the stream before it was complete",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def passed_failure(
+    dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+) -> Failure:
+    """A provider's error answer for a client of the same dialect, as it came where it may be seen.
+
+    Hidden are words about Plexus' own credential, the page of a CDN, and bytes in a coding that
+    nobody asked for.
+    """
+    coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
+    error = dialect.parse_error(status, headers, b"" if coded else readable(body))
+    content_type = headers.get("content-type", "application/json")
+    page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    return Failure(
+        error=error,
+        status=status,
+        verbatim=None if coded or page or error.code == CREDENTIAL_CODE else body,
+        content_type=content_type,
     )
 
 
@@ -350,17 +420,25 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
     What is no answer of the dialect, or is about our credential, stays hidden.
     """
-    if error.kind in ("upstream", "authentication", "permission"):
+    if error.kind == "upstream":
         return PlexusError(error)
     failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
     return DisguisedError(failure)
 
 
-def _rename(body: bytes, model: str) -> bytes:
+def renamed(body: bytes, model: str) -> bytes:
+    """A JSON answer with its model replaced, if it names one."""
     try:
-        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+        answer = JsonBody.parse(body)
+        if "model" not in answer.fields:
+            return body
+        return answer.edit({"model": msgspec.json.encode(model)})
     except DocumentError:
         return body
+
+
+def unchanged(error: UnifiedError) -> UnifiedError:
+    return error
 
 
 class _Stream:
@@ -378,9 +456,7 @@ class _Stream:
         self._wire = wire
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -403,7 +479,8 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._client.format_stream_error(error, self._call.source.request_id)
+        said = self.words(error)
+        frame = self._client.format_stream_error(said, self._call.source.request_id)
         return self._encoder.encode(frame) + self._encoder.end()
 
     def _read(self, data: bytes) -> bytes:
@@ -450,7 +527,7 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
-            if seen.error is not None and seen.unsaid:
+            if seen.error is not None and (seen.unsaid or self._hidden(seen.error)):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
@@ -465,6 +542,10 @@ class PassthroughStream(_Stream):
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _hidden(self, error: UnifiedError) -> bool:
+        """Whether the provider's own words are not for the client."""
+        return self._call.show_model is not None or error.code == CREDENTIAL_CODE
 
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
@@ -526,6 +607,8 @@ class TranslateStream(_Stream):
                 break
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
+            elif isinstance(chunk, StreamError):
+                chunk = StreamError(self.words(chunk.error), chunk.partial)
             out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
         return b"".join(out)
 

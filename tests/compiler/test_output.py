@@ -137,17 +137,19 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 def test_differences_are_a_diff_of_what_a_build_would_change(tmp_path: Path) -> None:
     out = build(ONE, tmp_path / "generated")
-    assert differences(out, files(ONE)) == ""
+    assert differences(out, files(ONE)) == {}
     (out / "keys.py").unlink()
     (out / "extra.py").write_text("extra\n")
     routes = (out / "routes.py").read_text()
     (out / "routes.py").write_text(routes.replace("FastResource", "SlowResource"))
-    text = differences(out, files(ONE))
+    text = "".join(differences(out, files(ONE)).values())
     assert "--- /dev/null\n+++ b/generated/keys.py\n" in text
     assert "--- a/generated/extra.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-extra\n" in text
     assert '+        resource="FastResource",\n' in text or '+    "fast": Entry(' in text
     assert content(out) != files(ONE)
-    assert "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))
+    assert (
+        "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))["manifest.json"]
+    )
 
 
 @contextmanager

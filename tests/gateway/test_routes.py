@@ -110,8 +110,6 @@ def test_unknown_models(served: Gateway) -> None:
     ("method", "path", "dialect"),
     [
         ("POST", "/v1/responses", "openai"),
-        ("POST", "/v1/embeddings", "openai"),
-        ("POST", "/v1/completions", "openai"),
         ("GET", "/nothing/here", "openai"),
         ("POST", "/v1/chat/completions/", "openai"),
         ("POST", "/v1/messages/count_tokens", "anthropic"),
