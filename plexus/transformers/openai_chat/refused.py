@@ -74,6 +74,8 @@ _NEUTRAL: dict[str, object] = {
     "repetition_penalty": 1,
     "service_tier": "auto",
     "store": False,
+    "temperature": 1,
+    "top_p": 1,
     "verbosity": "medium",
 }
 """Values whose loss changes nothing."""
@@ -93,9 +95,13 @@ def leave_out(body: Body, names: Collection[str], log: LossLog) -> None:
     for name in names:
         if name not in body or name in KEPT:
             continue
-        value = body.pop(name)
-        if name not in _NEUTRAL or _plain(value) != _NEUTRAL[name]:
+        if says_something(name, body.pop(name)):
             log.note(ROWS.get(name, "extra"), name)
+
+
+def says_something(name: str, value: object) -> bool:
+    """Whether leaving ``value`` out changes anything."""
+    return name not in _NEUTRAL or _plain(value) != _NEUTRAL[name]
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,7 @@ from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.reasoning import is_on, write_reasoning
-from plexus.transformers.openai_chat.refused import leave_out, refused
+from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
 from plexus.unified.content import ToolCallContent
 from plexus.unified.request import UnifiedChatRequest
@@ -211,10 +211,10 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
     for name, value in openai.items():
         if value is None:
             continue
-        if capabilities.sampling == "none":
-            log.note(name)
-        else:
+        if capabilities.sampling != "none":
             body[name] = value
+        elif says_something(name, value):
+            log.note(name)
     if request.top_logprobs is not None and capabilities.sampling != "none":
         body["top_logprobs"] = request.top_logprobs
     if capabilities.logprobs_form == "integer":

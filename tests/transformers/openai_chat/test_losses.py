@@ -173,7 +173,7 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "service_tier": (asked(HI, service_tier="ultrafast"), TARGET),
     "speed": (asked(HI, speed="fast"), TARGET),
     "stop": (asked(HI, stop=("a", "b", "c", "d", "e")), TARGET),
-    "temperature": (asked(HI, temperature=1.0), NO_SAMPLING),
+    "temperature": (asked(HI, temperature=0.5), NO_SAMPLING),
     "temperature.range": (asked(HI, temperature=1.9), target(temperature_max=1.0)),
     "tool.builtin": (
         asked(HI, tools=(ClientBuiltinTool(kind="bash", dialect="other", raw=RAW),)),

@@ -1019,6 +1019,12 @@ def test_sampling_beside_thinking(model: str, reasoning: Any, sampled: bool) -> 
     assert ("temperature" in sent.losses) is not sampled
 
 
+def test_the_defaults_of_sampling_are_no_loss() -> None:
+    for model in ("o4-mini", "gpt-5.6"):
+        sent = send(vendor("openai", model), temperature=1.0, top_p=1.0, logprobs=False)
+        assert (sent.only(), sent.losses) == ({}, [])
+
+
 @pytest.mark.parametrize(
     ("model", "reasoning", "effort", "losses"),
     [
