@@ -78,6 +78,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """The vendor refuses members it does not know, also inside messages and tools."""
     multi_system: bool | None = None
     """False: one system message, at the start."""
+    custom_tools: bool | None = None
+    """False: OpenAI's free-text tools go as functions with one string."""
     tool_choices: tuple[str, ...] | None = None
     """Those of auto, none, required, function and allowed that it takes."""
     tools_max: int | None = None

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.openai_chat.annotations import parse_annotations
 from plexus.transformers.openai_chat.call_parser import CallParser, Fragment
@@ -75,10 +76,8 @@ _DELTA = frozenset(
 class PartMaker:
     """Opens parts with dense indexes for all choices of one stream; ``out`` takes the chunks."""
 
-    def __init__(self, target: TargetModel, names: Mapping[str, str], prefix: str = "") -> None:
+    def __init__(self, target: TargetModel, names: Mapping[str, str]) -> None:
         self.out: list[StreamChunk] = []
-        self.capabilities = target.capabilities
-        self.prefix = prefix
         self.opened = 0
         self.origin = Origin(target.family, target.provider, target.model)
         self.names = names
@@ -124,7 +123,7 @@ _audio = msgspec.json.Decoder(_Audio | None).decode
 class ChoiceParser:
     """State of one choice.  Text or thinking is open at a time; calls stay open till the end."""
 
-    def __init__(self, index: int, maker: PartMaker) -> None:
+    def __init__(self, index: int, maker: PartMaker, wire: WireRequest) -> None:
         self.ext: dict[str, Raw] = {}
         self._index = index
         self._maker = maker
@@ -137,8 +136,8 @@ class ChoiceParser:
         self._audio: int | None = None
         self._expires: int | None = None
         self._reader = DetailsReader(maker.origin)
-        self._start = StartFilter(maker.capabilities, maker.prefix)
-        self._calls = CallParser(index, maker)
+        self._start = StartFilter(wire.target.capabilities, wire.prefix)
+        self._calls = CallParser(index, maker, wire.custom_tools)
         self._citations: list[Citation] = []
         self._message_ext: dict[str, Raw] = {}
         self._finish_word: str | None = None

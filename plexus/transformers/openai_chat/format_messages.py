@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
 from plexus.transformers.openai_chat.losses import NAME
@@ -194,10 +196,14 @@ class MessageWriter:
         call_id = legal_id(part.id, self._id_length)
         self._waiting[call_id] = path
         name = self._names(part.name)
+        arguments = part.arguments or "{}"
         if part.kind == "custom":
-            custom = {"name": name, "input": part.arguments}
-            return {"id": call_id, "type": "custom", "custom": custom}
-        function = {"name": name, "arguments": part.arguments or "{}"}
+            if self._writing.target.capabilities.custom_tools is not False:
+                custom = {"name": name, "input": part.arguments}
+                return {"id": call_id, "type": "custom", "custom": custom}
+            self._writing.log.note("part.tool_call.custom", path)
+            arguments = msgspec.json.encode({"input": part.arguments}).decode()
+        function = {"name": name, "arguments": arguments}
         out: Wire = {"id": call_id, "type": "function", "function": function}
         proof, family = part.proof, self._writing.target.family
         if proof is not None and proof.origin.family == family == "gemini":

@@ -24,6 +24,12 @@ TOOL_LIMIT = 128
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 SCHEMA_NAME = "response"
 JSON_ONLY = "Answer with one JSON object and nothing else."
+_CUSTOM_SCHEMA = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
 INSTRUCTION = "Answer with one JSON object and nothing else. It must match this JSON Schema:\n"
 
 
@@ -45,6 +51,8 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
         match tool:
             case FunctionTool():
                 out.append(_function(tool, path, writing, names))
+            case CustomTool() if capabilities.custom_tools is False:
+                out.append(_custom_function(tool, path, writing, names))
             case CustomTool():
                 out.append(_custom(tool, names))
             case ServerTool(dialect=dialect, raw=raw) if dialect == NAME:
@@ -65,6 +73,8 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
 def _replaced(mode: str, writing: Writing) -> str:
     """What a choice becomes at a vendor that does not take it (mappings.md §5.3)."""
     known = writing.target.capabilities.tool_choices
+    if mode == "custom" and writing.target.capabilities.custom_tools is False:
+        mode = "function"
     if known is None or mode in known or mode in ("custom", "server"):
         return mode
     return {"none": "no tools", "allowed": "a filter"}.get(mode, "auto")
@@ -137,6 +147,28 @@ def _custom(tool: CustomTool, names: ToolNames) -> dict[str, Any]:
     return {"type": "custom", "custom": custom}
 
 
+def _custom_function(
+    tool: CustomTool, path: str, writing: Writing, names: ToolNames
+) -> dict[str, Any]:
+    """A free-text tool as a function with one string (mappings.md §5.1)."""
+    writing.log.note("tool.custom", path)
+    pieces = [tool.description] if tool.description else []
+    if tool.format is not None:
+        pieces.append(f"The input must follow this format: {bytes(tool.format).decode()}")
+    function: dict[str, Any] = {"name": names(tool.name)}
+    if pieces:
+        function["description"] = _description("\n\n".join(pieces), path, writing)
+    function["parameters"] = _CUSTOM_SCHEMA
+    return {"type": "function", "function": function}
+
+
+def custom_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames) -> frozenset[str]:
+    """The custom tools that go as functions, by the names they are sent under."""
+    if writing.target.capabilities.custom_tools is not False:
+        return frozenset()
+    return frozenset(names(tool.name) for tool in request.tools if isinstance(tool, CustomTool))
+
+
 def write_tool_choice(
     request: UnifiedChatRequest, tools: list[Any], writing: Writing, names: ToolNames
 ) -> Any | None:
@@ -162,11 +194,12 @@ def write_tool_choice(
         case "function":
             return {"type": "function", "function": {"name": names(choice.name or "")}}
         case "custom":
-            return {"type": "custom", "custom": {"name": names(choice.name or "")}}
+            kind = _custom_kind(writing)
+            return {"type": kind, kind: {"name": names(choice.name or "")}}
         case "server":
             return {"type": choice.name}
         case "allowed":
-            allowed = [_reference(name, request, names) for name in choice.names]
+            allowed = [_reference(name, request, writing, names) for name in choice.names]
             how = "required" if choice.forced else "auto"
             return {"type": "allowed_tools", "allowed_tools": {"mode": how, "tools": allowed}}
         case _:
@@ -189,10 +222,17 @@ def _check_forced(choice: ToolChoice, request: UnifiedChatRequest, tools: list[A
             raise unsupported("tool_choice forces tools this target does not run", "tool_choice")
 
 
-def _reference(name: str, request: UnifiedChatRequest, names: ToolNames) -> dict[str, Any]:
+def _custom_kind(writing: Writing) -> str:
+    return "function" if writing.target.capabilities.custom_tools is False else "custom"
+
+
+def _reference(
+    name: str, request: UnifiedChatRequest, writing: Writing, names: ToolNames
+) -> dict[str, Any]:
     for tool in request.tools:
         if tool.name == name and isinstance(tool, CustomTool):
-            return {"type": "custom", "custom": {"name": names(name)}}
+            kind = _custom_kind(writing)
+            return {"type": kind, kind: {"name": names(name)}}
     return {"type": "function", "function": {"name": names(name)}}
 
 
@@ -216,7 +256,7 @@ def write_response_format(
         writing.log.note("response_format.schema", "response_format")
         form = None if capabilities.json_object is False else {"type": "json_object"}
         return form, INSTRUCTION + bytes(wanted.schema).decode()
-    inner: dict[str, Any] = {"name": _schema_name(wanted.name)}
+    inner: dict[str, Any] = {"name": schema_name(wanted.name)}
     if wanted.description is not None:
         inner["description"] = wanted.description
     inner["schema"] = _fitted(wanted.schema, "response_format", writing)
@@ -229,5 +269,5 @@ def write_response_format(
     return {"type": "json_schema", "json_schema": inner}, None
 
 
-def _schema_name(name: str | None) -> str:
+def schema_name(name: str | None) -> str:
     return _ILLEGAL.sub("_", name)[:64] if name else SCHEMA_NAME

@@ -310,6 +310,13 @@ REQUEST_LOSSES = table(
             "canonical.md §6",
         ),
         Loss(
+            "part.tool_call.custom",
+            "converted",
+            "the input of a custom tool becomes an object with one string",
+            "mappings.md §5.1",
+            "custom_tools is false",
+        ),
+        Loss(
             "part.tool_call.order",
             "approximated",
             "text after a tool call of the same turn moves before it",
@@ -461,7 +468,13 @@ REQUEST_LOSSES = table(
             "mappings.md §6",
             "more than four, or than stop_max",
         ),
-        _dropped("store", "the provider keeps no answers"),
+        Loss(
+            "store",
+            "lost",
+            "a translated answer is not stored",
+            "mapping-pairs.md R→C",
+            "the client speaks another dialect, drop names it, or openai_extras is false",
+        ),
         Loss(
             "temperature",
             "lost",
@@ -481,6 +494,13 @@ REQUEST_LOSSES = table(
             "refused",
             "a tool that only the client's dialect defines",
             "mappings.md §5.1",
+        ),
+        Loss(
+            "tool.custom",
+            "approximated",
+            "a custom tool becomes a function with one string, its grammar a description",
+            "mappings.md §5.1",
+            "custom_tools is false",
         ),
         Loss(
             "tool.description",

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.unified.request import Reasoning, ThinkLevel
@@ -93,7 +95,7 @@ def _in_form(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
             switch = {"enable_thinking": on, "thinking": on}
             return _switched(wanted, on, writing, "chat_template_kwargs", switch)
         case _:
-            effort = _effort(wanted, writing)
+            effort = choose_effort(wanted, writing.target, writing.log)
             return {} if effort is None else {"reasoning_effort": effort}
 
 
@@ -112,7 +114,10 @@ def _switched(
         return {name: switch, budget: wanted.max_tokens}
     asked = wanted.effort is not None or wanted.max_tokens is not None
     if known is not None and asked:
-        return {name: switch, "reasoning_effort": _effort(wanted, writing)}
+        return {
+            name: switch,
+            "reasoning_effort": choose_effort(wanted, writing.target, writing.log),
+        }
     if wanted.effort is not None:
         writing.log.note("reasoning.effort", "reasoning")
     elif wanted.max_tokens is not None:
@@ -126,7 +131,7 @@ def _object(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
         return {"enabled": False}
     found: dict[str, Any] = {}
     if wanted.effort is not None:
-        found["effort"] = _effort(wanted, writing)
+        found["effort"] = choose_effort(wanted, writing.target, writing.log)
     elif wanted.max_tokens is not None:
         found["max_tokens"] = wanted.max_tokens
     else:
@@ -138,37 +143,35 @@ def _object(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
     return found
 
 
-def _effort(wanted: Reasoning, writing: Writing) -> str | None:
-    """The effort in the vendor's word."""
-    known = writing.target.capabilities.efforts
-    names = _names(writing)
+def choose_effort(wanted: Reasoning, target: TargetModel, log: LossLog) -> str | None:
+    """The effort in the vendor's word; None to say nothing."""
+    known, names = target.capabilities.efforts, _names(target)
     if is_on(wanted) is False:
         if known and "none" not in known:
-            writing.log.note("reasoning.off", "reasoning")
+            log.note("reasoning.off", "reasoning")
             lowest = nearest("minimal", known)
             return names.get(lowest, lowest)
         return names.get("none", "none")
     effort: ThinkLevel | None = wanted.effort
     if effort is None and wanted.max_tokens is not None:
         effort = effort_of_budget(wanted.max_tokens)
-        writing.log.note("reasoning.budget", "reasoning")
+        log.note("reasoning.budget", "reasoning")
     if effort is None:
         # On, and no word about how much (mappings.md §3.3).
         effort = "medium" if wanted.mode == "adaptive" or wanted.enabled else None
         return None if effort is None else names.get(effort, _known(effort, known))
     found = names.get(effort) or _known(effort, known)
     if found != effort:
-        writing.log.note("reasoning.effort", "reasoning")
+        log.note("reasoning.effort", "reasoning")
     return found
 
 
-def _names(writing: Writing) -> Mapping[str, str]:
+def _names(target: TargetModel) -> Mapping[str, str]:
     """The vendor's words; a level that the model lacks stands for no other."""
-    capabilities = writing.target.capabilities
-    known = capabilities.efforts
+    known = target.capabilities.efforts
     return {
         effort: word
-        for effort, word in (capabilities.effort_names or {}).items()
+        for effort, word in (target.capabilities.effort_names or {}).items()
         if not known or word in known or word not in LEVELS
     }
 

@@ -13,6 +13,7 @@ from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_messages import MessageWriter
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.format_tools import (
+    custom_tools,
     write_response_format,
     write_tool_choice,
     write_tools,
@@ -60,7 +61,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
     _write_limits(body, request, writing)
     _write_sampling(body, request, writing)
     thinks = _write_reasoning(body, request, writing)
-    _write_options(body, request)
+    _write_options(body, request, writing)
     _write_identity(body, request, writing)
     _note_elsewhere(request, log)
     if request.stream:
@@ -79,6 +80,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
+        custom_tools=custom_tools(request, writing, names),
         prefix=prefix,
     )
 
@@ -253,7 +255,7 @@ def _write_reasoning(body: Body, request: UnifiedChatRequest, writing: Writing) 
     return thinks
 
 
-def _write_options(body: Body, request: UnifiedChatRequest) -> None:
+def _write_options(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
     """Members that only OpenAI's dialects have: as the client wrote them."""
     options: dict[str, Any] = {
         "seed": request.seed,
@@ -264,9 +266,11 @@ def _write_options(body: Body, request: UnifiedChatRequest) -> None:
         "moderation": request.moderation,
         "web_search_options": request.web_search,
         "metadata": request.metadata,
-        "store": request.store,
+        "store": request.store if writing.native else None,
     }
     body.update((name, value) for name, value in options.items() if value is not None)
+    if request.store and not writing.native:
+        writing.log.note("store")
 
 
 def _write_identity(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:

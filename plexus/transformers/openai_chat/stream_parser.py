@@ -50,7 +50,7 @@ class ChatStreamParser:
     def __init__(self, wire: WireRequest) -> None:
         self._wire = wire
         self._out: list[StreamChunk] = []
-        self._maker = PartMaker(wire.target, wire.tool_names, wire.prefix)
+        self._maker = PartMaker(wire.target, wire.tool_names)
         self._choices: dict[int, ChoiceParser] = {}
         self._started = False
         self._done = False
@@ -160,7 +160,7 @@ class ChatStreamParser:
         index = (_index(fields["index"]) or 0) if "index" in fields else 0
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = ChoiceParser(index, self._maker)
+            choice = self._choices[index] = ChoiceParser(index, self._maker, self._wire)
         if "usage" in fields:
             self._read_usage(fields.pop("usage"))
         finish = _text(fields["finish_reason"]) if "finish_reason" in fields else None

@@ -30,6 +30,7 @@ from plexus.unified.content import (
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import (
     ClientBuiltinTool,
+    CustomTool,
     FunctionTool,
     PromptCache,
     Reasoning,
@@ -234,6 +235,17 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     ),
     "seed": (asked(HI, seed=1), target(drop=("seed",))),
     "store": (asked(HI, store=True), target(drop=("store",))),
+    "part.tool_call.custom": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", kind="custom"),)
+            ),
+            UnifiedMessage(role="tool", content=(ToolResultContent(tool_call_id="c1"),)),
+        ),
+        target(custom_tools=False),
+    ),
+    "tool.custom": (asked(HI, tools=(CustomTool(name="f"),)), target(custom_tools=False)),
     "tool.description": (
         asked(HI, tools=(FunctionTool(name="f", description="abc"),)),
         target(tool_description_max=2),

@@ -23,6 +23,7 @@ from plexus.unified.content import (
 )
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import (
+    CustomTool,
     FunctionTool,
     PromptCache,
     Reasoning,
@@ -118,8 +119,8 @@ def test_s1_what_only_openai_has_is_left_out_and_reported(name: str) -> None:
     refused = {"audio", "metadata", "modalities", "moderation", "store", "verbosity"}
     assert not {*refused, "safety_identifier", "web_search_options"} & set(sent.body)
     assert {"audio", "modalities", "moderation", "store", "verbosity"} <= set(sent.losses)
-    # The control: OpenAI itself gets all of it.
-    assert not set(send(vendor("openai"), **EXTRAS).losses)
+    # The control: OpenAI itself gets all of it, but keeps no translated answer.
+    assert send(vendor("openai"), **EXTRAS).losses == ["store"]
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -189,6 +190,56 @@ def test_s1_several_system_messages_are_one_where_nothing_is_known() -> None:
         ("user", "hi"),
     ]
     assert set(sent.losses) == {"message.system_mid", "message.system_multi"}
+
+
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_s1_free_text_tools_are_functions_there_and_back(name: str, stream: bool) -> None:
+    grammar = Raw(b'{"type":"grammar","grammar":{"syntax":"lark","definition":"x"}}')
+    patch = CustomTool(name="apply.patch", description="d", format=grammar)
+    called = ToolCallContent(id="toolu_01", name="apply.patch", arguments="a\nb", kind="custom")
+    sent = send(
+        vendor(name),
+        HI,
+        spoken(called),
+        RESULT,
+        tools=(patch,),
+        tool_choice=ToolChoice(mode="custom", name="apply.patch"),
+    )
+    (tool,) = sent.body["tools"]
+    assert (tool["type"], tool["function"]["name"]) == ("function", "apply_patch")
+    assert tool["function"]["parameters"]["required"] == ["input"]
+    assert tool["function"]["description"].startswith("d\n\nThe input must follow")
+    (history,) = sent.messages[1]["tool_calls"]
+    assert history["function"] == {"name": "apply_patch", "arguments": '{"input":"a\\nb"}'}
+    assert {"tool.custom", "part.tool_call.custom"} <= set(sent.losses)
+    arguments = ['{"inp', 'ut": "x\\', 'ny"}']
+    if stream:
+        chunks = [
+            delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "apply_patch"}}]),
+            *(
+                delta(tool_calls=[{"index": 0, "function": {"arguments": piece}}])
+                for piece in arguments
+            ),
+            delta(_finish="tool_calls"),
+        ]
+        found = folded(*chunks, to=sent.wire)
+    else:
+        whole = {"id": "c", "function": {"name": "apply_patch", "arguments": "".join(arguments)}}
+        found = answer(completion({"tool_calls": [whole]}, "tool_calls"), sent.wire)
+    assert parts(found) == (
+        ToolCallContent(id="c", name="apply.patch", arguments="x\ny", kind="custom"),
+    )
+    # The control: OpenAI has such tools itself.
+    own = send(vendor("openai"), HI, tools=(patch,))
+    assert own.body["tools"][0]["type"] == "custom"
+
+
+def test_s1_a_free_text_call_that_is_no_object_is_its_own_text() -> None:
+    sent = send(vendor("groq"), tools=(CustomTool(name="p"),))
+    whole = {"id": "c", "function": {"name": "p", "arguments": "not json"}}
+    found = answer(completion({"tool_calls": [whole]}, "tool_calls"), sent.wire)
+    assert parts(found)[0].arguments == "not json"
 
 
 # -- §2: DeepSeek ----------------------------------------------------------------------------------
@@ -300,7 +351,6 @@ def test_s3_members_that_no_model_supports() -> None:
         logit_bias=Raw(b'{"1":1}'),
         presence_penalty=1.0,
         frequency_penalty=1.0,
-        store=True,
     )
     assert sent.only() == {}
     assert set(sent.losses) == {
@@ -308,7 +358,6 @@ def test_s3_members_that_no_model_supports() -> None:
         "logit_bias",
         "presence_penalty",
         "frequency_penalty",
-        "store",
     }
 
 
