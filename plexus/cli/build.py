@@ -164,5 +164,6 @@ def _with_environment(examined: Examined) -> Examined:
 
     if examined.resolved is None or examined.document is None:
         return examined
-    found = missing(examined.document, examined.resolved.config, os.environ)
+    base = Path(examined.file).parent
+    found = missing(examined.document, examined.resolved.config, os.environ, base)
     return replace(examined, diagnostics=in_order((*examined.diagnostics, *found)))

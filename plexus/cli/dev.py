@@ -20,7 +20,9 @@ from plexus.cli.build import show
 from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.output import OutputError, write
 from plexus.compiler.pipeline import examine, generated
+from plexus.compiler.source import LIMIT
 from plexus.manifest import digest
+from plexus.plain_files import plain_bytes
 
 _TURN = 0.2
 _PATIENCE = 10.0
@@ -78,7 +80,7 @@ class Watched:
 
     def _read(self) -> str | None:
         try:
-            return digest(self._path.read_bytes())
+            return digest(plain_bytes(self._path, LIMIT))
         except OSError:
             return None
 
@@ -102,7 +104,8 @@ def _restarted(
     server: subprocess.Popen[bytes] | None, arguments: Namespace, out: Path
 ) -> subprocess.Popen[bytes]:
     _stop(server)
-    command = [sys.executable, "-m", "plexus", "serve", "--generated", str(out)]
+    command = [sys.executable, "-m", "plexus", "serve"]
+    command += ["--config", str(config_path(arguments)), "--out", str(out)]
     if arguments.host:
         command += ["--host", arguments.host]
     if arguments.port is not None:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from plexus.compiler.diagnostics import quote, suggest
+from plexus.compiler.parents import DIALECTS
 
 if TYPE_CHECKING:
     from plexus.routing.selectors.base import Selector
@@ -84,7 +85,8 @@ def step(name: str) -> StepClass:
     if ":" in name:
         return _foreign_step(name)
     if name not in step_names():
-        hint = suggest(name, step_names()) or f"there are {', '.join(step_names())}"
+        known = sorted({*step_names(), *DIALECTS}, key=str.casefold)
+        hint = suggest(name, known) or f"there are {', '.join(known)}"
         raise CatalogError("P306", f"there is no step {quote(name)}", hint)
     module = import_module(f"plexus.transformers.steps.{name}")
     return cast("StepClass", _only_class(module, (Step, WireStep)))

@@ -12,6 +12,7 @@ from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
 from plexus.compiler.profiles import profiles
+from plexus.compiler.resolve import Chosen
 
 _WIDTH = 100
 
@@ -21,7 +22,7 @@ def explain(plan: Plan, name: str) -> str:
     alias = plan.aliases[name]
     lines = [_title(alias)]
     for target, weight in alias.targets:
-        lines += ["", *_target(plan, alias, target, weight)]
+        lines += ["", *_target(alias, target, weight)]
     for client, upstream in _translations(target for target, _ in alias.targets):
         lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream))]
     return "\n".join(lines) + "\n"
@@ -65,7 +66,7 @@ def _title(alias: PlannedAlias) -> str:
     return f"alias {config.name}: {'; '.join(notes)}"
 
 
-def _target(plan: Plan, alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterator[str]:
+def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterator[str]:
     share = f", weight {weight:g}" if alias.selector.name == "Random" else ""
     yield f"  {printable(target.name)}{share}"
     limits = alias.alias.timeouts.over(target.timeouts)
@@ -73,9 +74,10 @@ def _target(plan: Plan, alias: PlannedAlias, target: PlannedTarget, weight: floa
         f"    timeouts: connect {limits.connect:g} s, first content {limits.first_content:g} s,"
         f" idle {limits.idle:g} s"
     )
-    chosen = plan.profiles.get(target.provider.name)
-    if chosen is not None:
-        yield f"    profile {chosen.name}, chosen by the {_BY[chosen.by]}{_origin(chosen.name)}"
+    for said in target.named:
+        yield f"    {said}"
+    if target.profile is not None:
+        yield f"    {_profile(target.profile)}"
     if target.capabilities:
         yield from _capabilities(target.capabilities)
     for made in (*target.steps, *target.wire_steps):
@@ -85,12 +87,13 @@ def _target(plan: Plan, alias: PlannedAlias, target: PlannedTarget, weight: floa
         yield f"    {route.client:<20} {_how(route)}"
 
 
-_BY = {"profile": 'key "profile"', "host": "host of its URL"}
+_BY = {"profile": 'key "profile"', "host": "host of its URL", "step": "name of a step"}
 
 
-def _origin(name: str) -> str:
-    profile = profiles()[name]
-    return f" ({', '.join(profile.source)}; {profile.date})"
+def _profile(chosen: Chosen) -> str:
+    found = profiles()[chosen.name]
+    origin = f"{', '.join(found.source)}; {found.date}"
+    return f"profile {chosen.name}, chosen by the {_BY[chosen.by]} ({origin})"
 
 
 def _capabilities(known: Mapping[str, object]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexus.compiler import catalog, names
+from plexus.compiler import catalog, names, parents
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
 from plexus.compiler.profiles import profiles
@@ -37,16 +37,21 @@ class Route(Struct, frozen=True):
 
 
 class PlannedTarget(Struct, frozen=True):
-    """``capabilities`` are those that are known: profile, provider and model, merged."""
+    """``capabilities`` are those that are known: profile, provider and model, merged.
+
+    ``named``: what names decide, in words.
+    """
 
     name: str
     provider: Provider
     model: str
     module: str
     family: str
+    profile: Chosen | None
     capabilities: dict[str, Any]
     steps: tuple[Constructor, ...]
     wire_steps: tuple[Constructor, ...]
+    named: tuple[str, ...]
     routes: tuple[Route, ...]
     timeouts: Timeouts
 
@@ -132,14 +137,17 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     model = (provider.models or {}).get(name, Model(name))
     uses = (*provider.steps, *provider.model_steps.get(name, ()), *model.steps)
     steps, wire_steps = _chain(resolved, provider, uses)
-    spoken = _spoken(resolved, provider)
+    spoken = parents.pinned(uses, _spoken(resolved, provider))
+    profile = _profile(resolved, provider, uses)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
         model=name,
         module=module,
-        family=_family(resolved, provider, spoken),
-        capabilities=_capabilities(resolved, provider, model),
+        family=_family(provider, profile, spoken),
+        profile=profile,
+        capabilities=_capabilities(provider, profile, model),
+        named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
         routes=tuple(_route(client, spoken, bool(steps)) for client in catalog.dialects()),
@@ -151,7 +159,7 @@ def _chain(
     resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]
 ) -> tuple[tuple[Constructor, ...], tuple[Constructor, ...]]:
     """Unified steps and wire steps, each in the order of the config; ``extra_body`` is first."""
-    chain = [resolved.steps[use.path] for use in uses]
+    chain = [resolved.steps[use.path] for use in uses if use.path in resolved.steps]
     steps = tuple(step for step in chain if not step.wire)
     wire_steps = tuple(step for step in chain if step.wire)
     if provider.extra_body:
@@ -178,20 +186,27 @@ def _route(client: str, spoken: tuple[str, ...], has_steps: bool) -> Route:
     return Route(client, spoken[0], False)
 
 
-def _family(resolved: Resolved, provider: Provider, spoken: tuple[str, ...]) -> str:
+def _profile(resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]) -> Chosen | None:
+    """A vendor's name among a model's own steps, else what is chosen for the whole provider."""
+    named = parents.profile(uses, provider)
+    chosen = resolved.profiles.get(provider.name)
+    if named is None or (chosen is not None and chosen.name == named):
+        return chosen
+    return Chosen(named, "step")
+
+
+def _family(provider: Provider, profile: Chosen | None, spoken: tuple[str, ...]) -> str:
     """Whose proofs the provider's models can take."""
     if provider.echo:
         return "echo"
-    chosen = resolved.profiles.get(provider.name)
-    if chosen is not None:
-        return profiles()[chosen.name].family
+    if profile is not None:
+        return profiles()[profile.name].family
     return catalog.dialect(spoken[0]).FAMILY
 
 
-def _capabilities(resolved: Resolved, provider: Provider, model: Model) -> dict[str, Any]:
+def _capabilities(provider: Provider, profile: Chosen | None, model: Model) -> dict[str, Any]:
     """What the profile says, under the provider's words, under the model's own."""
-    chosen = resolved.profiles.get(provider.name)
-    known = {} if chosen is None else profiles()[chosen.name].of(model.name)
+    known = {} if profile is None else profiles()[profile.name].of(model.name)
     known |= provider.capabilities
     known |= model.capabilities
     for name in ("max_output_tokens", "context_window"):

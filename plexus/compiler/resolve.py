@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from plexus.compiler import catalog, names
+from plexus.compiler import catalog, names, parents
 from plexus.compiler.catalog import CatalogError
 from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Secret, StepUse
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
@@ -46,12 +46,14 @@ _HOP = frozenset(
 _CREDENTIALS = frozenset(
     {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
-_OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
 _VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
 
 
 class Chosen(Struct, frozen=True):
-    """A provider's profile, and what chose it: ``profile`` of the config, or a URL's host."""
+    """A provider's profile, and what chose it.
+
+    ``by``: the ``profile`` of the config, a ``step``'s name, or the ``host`` of its URL.
+    """
 
     name: str
     by: str
@@ -147,6 +149,8 @@ class _Resolver:
         self.extra_body(provider, at)
         self.profile(provider, at)
         self.models(provider, at)
+        for fault in parents.faults(provider, catalog.dialects()):
+            self.error(fault.path, fault.code, fault.message, fault.hint)
 
     def dialect_and_url(self, provider: Provider, at: Path) -> None:
         typed = self.document.has((*at, "type"))
@@ -191,7 +195,8 @@ class _Resolver:
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
         unserved = [name for name in provider.urls if name not in catalog.dialects()]
-        if provider.urls and len(unserved) == len(provider.urls):
+        written = mapped or self.document.has((*at, "type"))
+        if provider.urls and written and len(unserved) == len(provider.urls):
             path = (*at, "api_base_url") if mapped else (*at, "type")
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
@@ -247,7 +252,7 @@ class _Resolver:
 
     def extra_body(self, provider: Provider, at: Path) -> None:
         for name in provider.extra_body:
-            if name in _OWN_MEMBERS:
+            if name in parents.OWN_MEMBERS:
                 path = (*at, "extra_body", name)
                 message = f"extra_body cannot set {quote(name)}, which every request sets itself"
                 self.at_key(path, "P415", message)
@@ -260,7 +265,8 @@ class _Resolver:
             if found is not None:
                 self.profiles[provider.name] = Chosen(found, "host")
         elif named in profiles():
-            self.profiles[provider.name] = Chosen(named, "profile")
+            by = "profile" if self.document.has((*at, "profile")) else "step"
+            self.profiles[provider.name] = Chosen(named, by)
         else:
             hint = suggest(named, profiles()) or f"there are {', '.join(profiles())}"
             message = f"there is no profile {quote(named)}"
@@ -297,6 +303,8 @@ class _Resolver:
 
     def use(self, steps: tuple[StepUse, ...]) -> None:
         for step in steps:
+            if step.name in parents.DIALECTS:
+                continue
             try:
                 self.steps[step.path] = self.factory.make(step)
             except CatalogError as error:

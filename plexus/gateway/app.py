@@ -11,6 +11,7 @@ from plexus.gateway.channel import KEY, Channel, ClientGone
 from plexus.gateway.connection import Connection
 from plexus.gateway.entry import CALLS, PinnedEndpoint, SharedEndpoint
 from plexus.gateway.errors import no_route, refuse
+from plexus.gateway.headers import counters
 from plexus.gateway.models import ModelByName, ModelEndpoint
 from plexus.gateway.services import Services
 from plexus.gateway.status import Health, Live, Ready
@@ -22,6 +23,7 @@ Params = Mapping[str, Any]
 def create_app(services: Services) -> Connection:
     """The ASGI application.  Few routes, however many aliases there are (design decision 12)."""
     app: App[Request, Response] = App()
+    app.req_options.strip_url_path_trailing_slash = True
     table, models = services.generation.table, ModelEndpoint(services)
     for path, call in CALLS.items():
         app.add_route(path, SharedEndpoint(services, call))
@@ -29,7 +31,7 @@ def create_app(services: Services) -> Connection:
             # For clients that were given a base URL without /v1.
             app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
     app.add_route("/v1/models", models)
-    app.add_route("/v1/models/{name:path}", ModelByName(services))
+    app.add_route("/v1/models/{name:path}", ModelByName(services, models))
     app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))
     app.add_route("/targets/{pinned:path}", PinnedEndpoint(services, table.targets, models))
     app.add_route("/health", Health(services))
@@ -63,7 +65,9 @@ def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
                 status=405,
                 should_retry=False,
             )
-            await refuse(channel, error, [(b"allow", allow.encode("ascii"))])
+            await refuse(
+                channel, error, [(b"allow", allow.encode("ascii")), *counters(channel.record)]
+            )
         else:
             error = UnifiedError(
                 kind="invalid_request", message=str(problem.title), status=problem.status_code

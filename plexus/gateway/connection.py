@@ -13,6 +13,7 @@ from plexus.gateway.channel import KEY, Channel, ClientGone, Message, Receive, S
 from plexus.gateway.cors import Cors
 from plexus.gateway.errors import STOPPING, refuse
 from plexus.gateway.head import check_head, check_upgrade, folded, wants_websocket
+from plexus.gateway.headers import counters
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
@@ -70,7 +71,11 @@ class Connection:
         try:
             check_head(scope["headers"], scope["http_version"], self._services.limits)
             if wants_websocket(channel.headers):
-                upgrade = [(b"upgrade", b"http/1.1"), (b"connection", b"close, upgrade")]
+                upgrade: RawHeaders = [
+                    (b"upgrade", b"http/1.1"),
+                    (b"connection", b"close, upgrade"),
+                    *counters(channel.record),
+                ]
                 await refuse(channel, _UPGRADE, upgrade)
                 return
             check_upgrade(channel.headers)

@@ -32,6 +32,9 @@ from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 
+_TRIES = 3
+"""How many targets in a row may use up their whole time."""
+
 _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 
 
@@ -81,7 +84,10 @@ class Exchange:
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []
+        started = self._loop.time()
         for target in self._asking.targets:
+            if failures and self._loop.time() - started > self._budget():
+                break
             try:
                 await self._try(target)
                 return
@@ -91,6 +97,11 @@ class Exchange:
                 if failed.verdict is Verdict.RETURN:
                     break
         await self._refuse(conclude(failures, self._asking.reveal))
+
+    def _budget(self) -> float:
+        """Seconds after which no further target is tried (docs/decisions/0014)."""
+        first = self._asking.targets[0]
+        return _TRIES * (self._asking.timeouts or first.timeouts).first_content
 
     async def _try(self, target: Target) -> None:
         """One target; once in a request a second time, if its refusal taught what is right.

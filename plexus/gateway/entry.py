@@ -74,12 +74,15 @@ class PinnedEndpoint:
         await self._services.resource(entry).on_post(req, resp)
 
     async def on_get(self, req: Request, resp: Response, pinned: str) -> None:
-        """``/v1/models`` behind a pinned address: the one name."""
+        """``/v1/models`` and ``/v1/models/{id}`` behind a pinned address: the one model."""
         channel: Channel = req.scope[KEY]
         name, call = split(pinned)
-        if call != "/v1/models":
+        if call == "/v1/models":
+            await self._models.show(channel, [self._find(channel, name)])
+        elif call.startswith("/v1/models/"):
+            await self._models.show_one(channel, self._find(channel, name), call[11:])
+        else:
             raise PlexusError(no_route(req.method, req.path))
-        await self._models.show(channel, [self._find(channel, name)])
 
     def _find(self, channel: Channel, name: str) -> Entry:
         """Raises PlexusError (401, 404)."""
@@ -92,5 +95,8 @@ class PinnedEndpoint:
 
 def split(pinned: str) -> tuple[str, str]:
     """``fast/v1/messages`` → ``fast``, ``/v1/messages``; the last ``/v1/`` counts."""
+    start, models, wanted = pinned.rpartition("/v1/models/")
+    if models:
+        return start, models + wanted
     name, slash, rest = pinned.rpartition("/v1/")
     return name, f"{slash}{rest}"

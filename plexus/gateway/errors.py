@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
 from plexus.transformers import anthropic_messages, openai_chat
 from plexus.transformers.base import Dialect
@@ -49,14 +50,19 @@ def dialect_of(path: str) -> str:
 
     Responses, embeddings and unknown paths share the chat dialect's error body.
     """
-    for pinned in ("/aliases/", "/targets/"):
-        if path.startswith(pinned) and (at := path.find("/v1/")) > 0:
-            path = path[at:]
+    path = _from_version(path)
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
     if path.startswith("/v1beta") or path.endswith(_GEMINI_VERBS):
         return GEMINI
     return openai_chat.NAME
+
+
+def _from_version(path: str) -> str:
+    """``/aliases/fast/v1/messages`` → ``/v1/messages``."""
+    if path.startswith(("/aliases/", "/targets/")) and (at := path.find("/v1/")) > 0:
+        return path[at:]
+    return path
 
 
 def format_error(dialect: str, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
@@ -81,7 +87,10 @@ def error_headers(error: UnifiedError) -> RawHeaders:
     return headers
 
 
-GUIDE = "Plexus serves POST /v1/chat/completions, POST /v1/messages and GET /v1/models"
+GUIDE = (
+    "Plexus serves POST /v1/chat/completions, /v1/messages, /v1/embeddings and OpenAI's other "
+    "endpoints, and GET /v1/models"
+)
 
 _UNSERVED = {
     "/responses": "the Responses API",
@@ -94,11 +103,11 @@ _UNSERVED = {
 def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
-        said = f"{path} has /v1 twice: leave it out of the base URL that the client is given"
+        said = f"{path[:128]} has /v1 twice: leave it out of the base URL that the client is given"
     elif path.endswith(_GEMINI_VERBS) or path.startswith("/v1beta"):
         said = "the Gemini API is not served yet"
     else:
-        tail = path.removeprefix("/v1")
+        tail = _from_version(path).removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]
         said = f"{known[0]} is not served yet" if known else f"there is no {method} {path[:128]}"
     return UnifiedError(
@@ -110,7 +119,10 @@ def no_route(method: str, path: str) -> UnifiedError:
 
 
 async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | None = None) -> None:
-    """Answer with ``error`` in the dialect of the route; in-band when the answer has begun."""
+    """Answer with ``error`` in the dialect of the route; in-band when the answer has begun.
+
+    ``extra`` headers are those of an exchange; other errors carry the counters alone.
+    """
     channel.record.outcome = error.code or error.kind
     if channel.started:
         if channel.on_error is not None and not channel.ended:
@@ -118,4 +130,5 @@ async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | No
         return
     dialect = channel.dialect or dialect_of(channel.path)
     status, body = format_error(dialect, error, channel.record.id)
-    await channel.send(status, error_headers(error) + (extra or []), body)
+    own = counters(channel.record) if extra is None else extra
+    await channel.send(status, error_headers(error) + own, body)

@@ -1,12 +1,12 @@
 """A link: everything about reaching one provider in one dialect, made once at start."""
 
 from collections.abc import Callable, Iterable, Mapping
+from ssl import SSLContext
 
 from msgspec import Struct
 
 from plexus import __version__
 from plexus.accounts.secret import Secret
-from plexus.gateway.tls import trust
 from plexus.gateway.upstream.base import Credential, Upstream, UpstreamRequest
 from plexus.gateway.upstream.credential import NoCredential, StaticCredential
 from plexus.gateway.upstream.echo import EchoUpstream
@@ -82,24 +82,18 @@ def make_links(
     providers: Iterable[Provider],
     dialects: Mapping[str, Dialect],
     secrets: Secrets,
+    contexts: Mapping[str, SSLContext],
     clock: Callable[[], float],
 ) -> Links:
-    """One client per provider, shared by its dialects.  Raises OSError for a bad ``ca_file``."""
+    """One client per provider, shared by its dialects; ``contexts`` by name of the provider."""
     links: Links = {}
-    system = None
     for provider in providers:
         if provider.echo:
             echo = EchoUpstream(dialects, clock)
             for name in dialects:
                 links[provider.name, name] = _link(provider, dialects[name], "", echo, secrets)
             continue
-        tls = None
-        if any(url.startswith("https:") for url in provider.urls.values()):
-            if provider.ca_file is None:
-                # Loading a bundle takes some 20 ms; all providers can share one.
-                system = system or trust()
-            tls = system if provider.ca_file is None else trust(provider.ca_file)
-        upstream = HttpxUpstream(tls, _text(provider.proxy, secrets))
+        upstream = HttpxUpstream(contexts.get(provider.name), _text(provider.proxy, secrets))
         for name, url in provider.urls.items():
             if name in dialects:
                 links[provider.name, name] = _link(provider, dialects[name], url, upstream, secrets)

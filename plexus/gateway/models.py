@@ -9,6 +9,8 @@ from falcon.asgi import Request, Response
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.headers import counters
+from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
 from plexus.gateway.table import Entry
 from plexus.unified.errors import PlexusError, invalid
@@ -42,22 +44,27 @@ class ModelEndpoint:
             body = {"object": "list", "data": [openai_model(entry) for entry in entries]}
         await _send(channel, body)
 
+    async def show_one(self, channel: Channel, entry: Entry, name: str) -> None:
+        """Answer with one model, called what the caller calls it."""
+        channel.dialect = asked_dialect(channel.headers)
+        anthropic = channel.dialect == "anthropic-messages"
+        body = anthropic_model(entry, name) if anthropic else openai_model(entry, name)
+        await _send(channel, body)
+
 
 class ModelByName:
     """``/v1/models/{id}``; the id may contain slashes and colons."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, models: ModelEndpoint) -> None:
         self._services = services
+        self._models = models
 
     async def on_get(self, req: Request, resp: Response, name: str) -> None:
         channel: Channel = req.scope[KEY]
         channel.dialect = asked_dialect(channel.headers)
         key = authenticate(channel, self._services)
         entry = self._services.router.find(name, key.may_use)
-        anthropic = channel.dialect == "anthropic-messages"
-        await _send(
-            channel, anthropic_model(entry, name) if anthropic else openai_model(entry, name)
-        )
+        await self._models.show_one(channel, entry, name)
 
     async def on_post(self, req: Request, resp: Response, name: str) -> None:
         """``/v1/models/{id}:generateContent`` is how a Gemini client calls; not served yet."""
@@ -127,4 +134,5 @@ def _limit(given: str | list[str]) -> int:
 
 async def _send(channel: Channel, body: dict[str, object]) -> None:
     channel.record.outcome = "ok"
-    await channel.send(200, [(b"content-type", b"application/json")], msgspec.json.encode(body))
+    headers: RawHeaders = [(b"content-type", b"application/json"), *counters(channel.record)]
+    await channel.send(200, headers, msgspec.json.encode(body))

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from plexus.accounts.keys import digest_of
-from plexus.accounts.secret import Secret, clean, defect, proxy_defect
+from plexus.accounts.secret import Secret
 from plexus.gateway.settings import ClientKey
 from plexus.routing.target import SecretRef
+from plexus.secret_values import clean, defect, from_file, proxy_defect
 
 
 class MissingSecrets(Exception):
-    """Names, never values: what the server cannot start without, or with."""
+    """Names, never values: what the server cannot start without, or with.  Files too."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = sorted(problems)
@@ -20,26 +21,25 @@ class MissingSecrets(Exception):
 def read_secrets(
     references: Iterable[SecretRef],
     environment: Mapping[str, str],
+    base: Path,
     proxies: Collection[SecretRef] = (),
-) -> dict[SecretRef, Secret]:
-    """Every reference's value; those of ``proxies`` are URLs.
+) -> tuple[dict[SecretRef, Secret], list[str]]:
+    """Every reference's value, and the names of all that are unset, blank or bad.
 
-    Raises MissingSecrets naming all that are unset, blank or bad.
+    A relative file starts from ``base``.  The values of ``proxies`` are URLs.
     """
     found: dict[SecretRef, Secret] = {}
-    problems: set[str] = set()
+    problems = []
     for reference in references:
         try:
-            value = _read(reference, environment)
+            value = _read(reference, environment, base)
             if reference in proxies and (wrong := proxy_defect(value)):
                 raise ValueError(wrong)
             found[reference] = Secret(value)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-            problems.add(f"{_name(reference)}: {reason}")
-    if problems:
-        raise MissingSecrets(problems)
-    return found
+            problems.append(f"{_name(reference, base)}: {reason}")
+    return found, problems
 
 
 def refuse_twins(keys: Iterable[ClientKey], secrets: Mapping[SecretRef, Secret]) -> None:
@@ -57,23 +57,19 @@ def refuse_twins(keys: Iterable[ClientKey], secrets: Mapping[SecretRef, Secret])
         raise MissingSecrets(problems)
 
 
-def _name(reference: SecretRef) -> str:
+def _name(reference: SecretRef, base: Path) -> str:
     if reference.env is not None:
         return f"environment variable {reference.env}"
-    return f"file {reference.file}"
+    return f"file {base / (reference.file or '')}"
 
 
-def _read(reference: SecretRef, environment: Mapping[str, str]) -> str:
+def _read(reference: SecretRef, environment: Mapping[str, str], base: Path) -> str:
     if reference.env is not None:
         if reference.env not in environment:
             raise ValueError("is not set")
-        value = environment[reference.env]
+        value = clean(environment[reference.env])
     else:
-        try:
-            value = Path(reference.file or "").read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError("is not UTF-8 text") from None
-    value = clean(value)
+        value = from_file(base / (reference.file or ""))
     if wrong := defect(value):
         raise ValueError(wrong)
     return value

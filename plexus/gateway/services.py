@@ -1,6 +1,7 @@
 """Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,9 +10,10 @@ from plexus.gateway.errors import DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, make_links, secret_refs
 from plexus.gateway.overlay import Overlay
-from plexus.gateway.secrets import read_secrets, refuse_twins
+from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
+from plexus.gateway.tls import contexts
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
 from plexus.routing.target import Provider, SecretRef
@@ -26,6 +28,7 @@ class Generation(Protocol):
     """A loaded generated package."""
 
     digest: str
+    base: Path
     table: RouteTable
     settings: Settings
     keys: tuple[ClientKey, ...]
@@ -101,11 +104,15 @@ def build(
     random: Random,
     limits: Limits | None = None,
 ) -> Services:
-    """The services of a generation.  Raises MissingSecrets with all that are missing, OSError."""
+    """The services of a generation.  Raises MissingSecrets with all that are missing or bad."""
     client = {key.secret for key in generation.keys if key.secret is not None}
     providers = generation.providers
     proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
-    secrets = read_secrets(secret_refs(providers) | client, environment, proxies)
+    references = secret_refs(providers) | client
+    secrets, problems = read_secrets(references, environment, generation.base, proxies)
+    tls, more = contexts(providers, generation.base)
+    if problems or more:
+        raise MissingSecrets((*problems, *more))
     refuse_twins(generation.keys, secrets)
     ring = KeyRing(
         Key(
@@ -123,7 +130,7 @@ def build(
     return Services(
         generation,
         keys=ring,
-        links=make_links(generation.providers, DIALECTS, secrets, clock),
+        links=make_links(providers, DIALECTS, secrets, tls, clock),
         dialects=DIALECTS,
         log=log,
         clock=clock,

@@ -19,6 +19,10 @@ TOKEN_LIMIT = 400_000
 The largest body that anybody sends, embeddings of 300,000 token numbers, has 300,000.
 """
 
+TRANSLATED_LIMIT = 150_000
+"""The same for bodies that are translated: what each token costs there keeps the loop 50 ms at
+most (reliability.md A15).  A thousand turns of an agent with a hundred tools have 60,000."""
+
 MEMBER_LIMIT = 1_000
 """Members of the body itself at most; no dialect has 100."""
 
@@ -51,7 +55,7 @@ class JsonBody:
     ``raw`` are its bytes, ``fields`` its top-level members as raw JSON (Raw views of ``raw``).
     """
 
-    __slots__ = ("_keys", "_spans", "fields", "raw")
+    __slots__ = ("_deep", "_keys", "_spans", "fields", "raw")
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class JsonBody:
         self.fields = fields
         self._spans = spans
         self._keys = keys
+        self._deep = False
 
     @classmethod
     def parse(cls, raw: bytes) -> "JsonBody":
@@ -73,7 +78,7 @@ class JsonBody:
         """
         _check_text(raw)
         # So few bytes cannot be too many tokens.
-        few = len(raw) <= TOKEN_LIMIT or len(raw.translate(None, _NOT_TOKENS)) <= TOKEN_LIMIT
+        few = len(raw) <= TOKEN_LIMIT or _tokens(raw) <= TOKEN_LIMIT
         keys = None if few else _measure(raw)
         try:
             fields = _decode(raw)
@@ -87,11 +92,16 @@ class JsonBody:
         return cls(raw, fields, _locate(raw, fields), keys)
 
     def check_deep(self) -> None:
-        """Raises DocumentError on a key that stands twice in one object, at any depth, and on a
-        number no float can hold; for bodies that are translated (reliability.md A18, A19).
+        """Raises DocumentError on a key that stands twice in one object, at any depth, on a number
+        no float can hold, and on more than TRANSLATED_LIMIT tokens; for bodies that are translated
+        (reliability.md A15, A18, A19).
 
         All passes are the decoder's or as fast: a search in Python is ten times slower.
         """
+        if self._deep:
+            return
+        if _tokens(self.raw) > TRANSLATED_LIMIT and _tokens(_skeleton(self.raw)) > TRANSLATED_LIMIT:
+            raise _too_many(TRANSLATED_LIMIT)
         try:
             value = msgspec.json.decode(self.raw)
         except (msgspec.DecodeError, RecursionError) as problem:
@@ -102,6 +112,7 @@ class JsonBody:
         if _keys(value) != self._keys:
             name = _duplicate(self.raw)
             raise DocumentError(f"the request body has the key {name!r} twice in one object", name)
+        self._deep = True
 
     def edit(self, changes: Mapping[str, bytes | None]) -> bytes:
         """Bytes with members replaced, added at the end, or removed (None); other bytes stay."""
@@ -164,7 +175,7 @@ def _measure(raw: bytes) -> int:
     if raw.count(b'"') - raw.count(b'\\"') > 2 * TOKEN_LIMIT:
         raise _too_many()
     skeleton = _skeleton(raw)
-    if len(skeleton.translate(None, _NOT_TOKENS)) > TOKEN_LIMIT:
+    if _tokens(skeleton) > TOKEN_LIMIT:
         raise _too_many()
     depth = 0
     for byte in skeleton.translate(None, _NOT_STRUCTURE):
@@ -204,8 +215,13 @@ def _brackets(raw: bytes) -> int:
     return 2 * len(raw) - rest
 
 
-def _too_many() -> DocumentError:
-    return DocumentError(f"the request body has more than {TOKEN_LIMIT} JSON tokens")
+def _tokens(raw: bytes) -> int:
+    """Structural characters, those in strings included: a bound from above."""
+    return len(raw.translate(None, _NOT_TOKENS))
+
+
+def _too_many(limit: int = TOKEN_LIMIT) -> DocumentError:
+    return DocumentError(f"the request body has more than {limit} JSON tokens")
 
 
 def _skeleton(raw: bytes) -> bytes:

@@ -163,8 +163,8 @@ class ForwardStream:
         except FramingError as problem:
             return self.fail(unreadable(self._wire.target, problem))
 
-    def close(self) -> bytes:
-        out = self._relay(self._decoder.close())
+    def close(self, cut: bool = False) -> bytes:
+        out = self._relay([] if cut else self._decoder.close())
         self.finished = self._ended and self.failure is None
         if not self.finished and self.failure is None:
             return out + self.fail(truncated(self._wire.target))

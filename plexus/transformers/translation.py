@@ -112,8 +112,8 @@ class StreamTranslation(Protocol):
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def close(self) -> bytes:
-        """The upstream ended; a missing end sets ``failure``."""
+    def close(self, cut: bool = False) -> bytes:
+        """The upstream ended, or was ``cut`` off in the middle; a missing end sets ``failure``."""
         ...
 
     def fail(self, error: UnifiedError) -> bytes:
@@ -444,7 +444,9 @@ def unchanged(error: UnifiedError) -> UnifiedError:
 class _Stream:
     """What both kinds of stream share: state, and the dialect the client reads."""
 
-    def __init__(self, client: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(
+        self, client: Dialect, upstream: Dialect, call: ClientCall, wire: WireRequest
+    ) -> None:
         self.committed = False
         self.finished = False
         self.failure: UnifiedError | None = None
@@ -454,6 +456,7 @@ class _Stream:
         self._client = client
         self._call = call
         self._wire = wire
+        self._decoder = upstream.decoder()
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
@@ -466,9 +469,10 @@ class _Stream:
         except PlexusError as problem:
             return self.fail(problem.error)
 
-    def close(self) -> bytes:
+    def close(self, cut: bool = False) -> bytes:
         try:
-            out = self._end()
+            # Of what was cut off, half an event is no event.
+            out = self._end([] if cut else self._decoder.close())
         except (FramingError, msgspec.MsgspecError) as problem:
             return self.fail(unreadable(self._wire.target, problem))
         except PlexusError as problem:
@@ -486,7 +490,7 @@ class _Stream:
     def _read(self, data: bytes) -> bytes:
         raise NotImplementedError
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         raise NotImplementedError
 
 
@@ -494,8 +498,7 @@ class PassthroughStream(_Stream):
     """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
 
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
-        super().__init__(dialect, call, wire)
-        self._decoder = dialect.decoder()
+        super().__init__(dialect, dialect, call, wire)
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = b""
         """What came up to the first event, None after it."""
@@ -505,8 +508,7 @@ class PassthroughStream(_Stream):
             self._lead += data
         return self._relay(self._decoder.feed(data))
 
-    def _end(self) -> bytes:
-        frames = self._decoder.close()
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._relay(frames)
         if self.finished or self.failure is not None:
             return out
@@ -565,8 +567,7 @@ class TranslateStream(_Stream):
         request: UnifiedChatRequest,
         wire: WireRequest,
     ) -> None:
-        super().__init__(translate.client, call, wire)
-        self._decoder = translate.upstream.decoder()
+        super().__init__(translate.client, translate.upstream, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
@@ -580,9 +581,9 @@ class TranslateStream(_Stream):
             out.append(self._write(self._staged(self._parser.feed(frame))))
         return b"".join(out)
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._read(b"")
-        for frame in self._decoder.close():
+        for frame in frames:
             if self.failure is None:
                 out += self._write(self._staged(self._parser.feed(frame)))
         if self.failure is None:

@@ -81,6 +81,15 @@ def test_stale_output_in_every_format(here: Path, capsys: Capture, form: str) ->
         assert "::error file=generated/aliases/a.py,line=1,col=1" in out
 
 
+def test_a_remark_makes_nothing_stale(here: Path, capsys: Capture) -> None:
+    main(["build"])
+    alias = {"$comment": "the only one", **GOOD["aliases"]["a"]}
+    write(here, {**GOOD, "$comment": "x", "aliases": {"a": alias}})
+    assert main(["build", "--check"]) == 0
+    assert main(["serve", "--generated", "generated", "--host", "0.0.0.0", "--port", "0"]) == 1
+    assert "is stale" not in capsys.readouterr().err
+
+
 def test_serve_refuses_an_edited_folder(here: Path, capsys: Capture) -> None:
     """Stale output is built again; somebody's edits are not thrown away."""
     main(["build"])
@@ -106,6 +115,20 @@ def test_serve_refuses_a_foreign_file_and_a_stale_folder(here: Path, capsys: Cap
     stranger.unlink()
     write(here, {**GOOD, "direct": True})
     assert main(["serve", "--generated", "generated"]) == 3
+    assert "is stale: plexus.json has changed since" in capsys.readouterr().err
+
+
+def test_the_config_of_another_folder_says_nothing_about_an_output(
+    here: Path, capsys: Capture
+) -> None:
+    """Only beside a folder that is served alone is its config looked for."""
+    (here / "a").mkdir()
+    write(here / "a", WARNS)
+    command = ["serve", "--port", "0", "--config", "a/plexus.json", "--out", "generated"]
+    for _ in range(2):
+        assert main(command) == 1
+        assert "--allow-anonymous" in capsys.readouterr().err
+    assert main(["serve", "--port", "0", "--generated", "generated"]) == 3
     assert "is stale: plexus.json has changed since" in capsys.readouterr().err
 
 
@@ -137,6 +160,17 @@ def test_init(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> N
     assert main(["build"]) == 0
 
 
+def test_init_writes_all_or_says_what_is_in_the_way(here: Path, capsys: Capture) -> None:
+    (here / "plexus.json").unlink()
+    (here / "schema").write_text("a file")
+    assert main(["init"]) == 1
+    assert capsys.readouterr().err == "schema: cannot be written: File exists\n"
+    assert not (here / "plexus.json").exists()
+    (here / "schema").unlink()
+    assert main(["init"]) == 0
+    assert (here / "schema" / "plexus.schema.json").exists()
+
+
 def test_lists(here: Path, capsys: Capture) -> None:
     assert main(["transformers"]) == 0
     out = capsys.readouterr().out
@@ -146,20 +180,35 @@ def test_lists(here: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["bild"], ["explain"], ["serve", "--port", "x"], ["serve", "--workers", "0"]]
+    ("argv", "words"),
+    [
+        ([], "required: COMMAND"),
+        (["bild"], "invalid choice: 'bild'"),
+        (["explain"], "required: ALIAS"),
+        (["serve", "--port", "x"], "argument --port: 'x' is no port: 0 to 65535"),
+        (["serve", "--port", "70000"], "argument --port: '70000' is no port: 0 to 65535"),
+        (["serve", "--port", "\u0663"], "argument --port: '\u0663' is no port: 0 to 65535"),
+        (["serve", "--workers", "0"], "argument --workers: '0' is no number from 1 up"),
+        (["serve", "--workers", "9" * 5000], "is no number from 1 up"),
+    ],
+    ids=lambda value: str(value)[:40],
 )
-def test_usage(argv: list[str], capsys: Capture) -> None:
+def test_usage(argv: list[str], words: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as exit:
         main(argv)
     assert exit.value.code == 2
-    assert "usage: plexus" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: plexus" in said
+    assert words in said
 
 
 def test_generated_takes_no_config(here: Path, capsys: Capture) -> None:
     assert main(["serve", "--generated", "generated", "--config", "plexus.json"]) == 2
 
 
-def test_env_names_what_is_missing(here: Path, capsys: Capture) -> None:
+def test_env_names_what_is_missing(
+    here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = {
         "type": "openai-chat",
         "api_base_url": "https://a.example/v1",
@@ -172,3 +221,15 @@ def test_env_names_what_is_missing(here: Path, capsys: Capture) -> None:
     said = capsys.readouterr().err
     assert "P601: variable PLEXUS_TEST_UNSET is not set" in said
     assert 'P601: file "none.txt" cannot be read' in said
+    (here / "none.txt").write_text("http://proxy:3128\n")
+    (here / "key.txt").write_text("sk-x\n")
+    (here / "ca.pem").write_text("none")
+    write(here, {"providers": {"p": {**own, "api_key": {"file": "key.txt"}, "ca_file": "ca.pem"}}})
+    config = json.loads((here / "plexus.json").read_text())
+    write(here, {**config, "aliases": {"a": {"targets": ["p/m"]}}})
+    (here / "other").mkdir()
+    monkeypatch.chdir(here / "other")
+    assert main(["check", "--env", "--config", "../plexus.json"]) == 1
+    said = capsys.readouterr().err
+    assert 'P601: file "../ca.pem" cannot be read: no PEM file of certificates' in said
+    assert said.endswith("1 error\n")

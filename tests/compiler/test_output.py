@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from plexus import manifest
-from plexus.compiler import output
 from plexus.compiler.output import OutputError, Written, differences, repair, write
 from plexus.manifest import ManifestError
 from tests.compiler.builds import build, files, small
@@ -229,12 +228,9 @@ def test_the_neighbours_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert len(beside(out)) == 3
 
 
-def test_where_folders_cannot_be_exchanged_two_renames_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(output, "_swap", lambda one, other: False)
+def test_where_folders_cannot_be_exchanged_two_renames_do(tmp_path: Path) -> None:
     out = build(ONE, tmp_path / "generated")
-    build(TWO, out)
+    write(out, files(TWO), swap=lambda one, other: False)
     assert content(out) == files(TWO)
     assert beside(out) == []
 

@@ -26,17 +26,17 @@ class Client:
         self._sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
         self._sock.sendall(post(path, json.dumps(body).encode()))
         self._response = http.client.HTTPResponse(self._sock)
-        self._text = b""
+        self.text = b""
         self.status = 0
 
     def begin(self, mark: bytes) -> None:
         """Read until ``mark`` has come."""
         self._response.begin()
         self.status = self._response.status
-        while mark not in self._text:
+        while mark not in self.text:
             data = self._response.read1()
-            assert data, self._text
-            self._text += data
+            assert data, self.text
+            self.text += data
 
     def ending(self) -> Ending:
         """How the answer ends, as a client's HTTP library and SDK see it."""
@@ -44,22 +44,33 @@ class Client:
             if not self.status:
                 self._response.begin()
                 self.status = self._response.status
-            self._text += self._response.read()
+            self.text += self._response.read()
         except (http.client.HTTPException, ConnectionError):
             return "cut"
         finally:
             self.close()
-        if self._text.startswith(b"{"):
-            return "error" if "error" in json.loads(self._text) else "complete"
-        last = self._text.decode().rstrip("\n").split("\n\n")[-1]
-        if last == "data: [DONE]" or last.startswith("event: message_stop\n"):
-            return "complete"
-        data = last.partition("data: ")[2]
-        return "error" if data.startswith("{") and "error" in json.loads(data) else "cut"
+        if self.text.startswith(b"{"):
+            return "error" if "error" in json.loads(self.text) else "complete"
+        return sse_ending(self.text)
 
     def close(self) -> None:
         self._response.close()
         self._sock.close()
+
+
+def sse_ending(raw: bytes) -> Ending:
+    """How SDKs see a stream end: with an error they notice, with its end, or with neither."""
+    finished = False
+    for block in raw.decode(errors="replace").split("\n\n"):
+        lines = block.split("\n")
+        event = "".join(line[7:] for line in lines if line.startswith("event: "))
+        data = "\n".join(line[6:] for line in lines if line.startswith("data: "))
+        if data == "[DONE]" or event == "message_stop":
+            return "complete"
+        if event == "error" or (not event and data.startswith('{"error":')):
+            return "error"
+        finished = finished or '"finish_reason": "stop"' in data or '"finish_reason":"stop"' in data
+    return "complete" if finished else "cut"
 
 
 class Idle:

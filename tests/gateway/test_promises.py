@@ -367,3 +367,23 @@ def test_a_provider_that_does_not_stream(
     assert b"content-type: text/event-stream" in whole
     assert text_of(served, PATHS[client], whole) == "whole"
     assert (b"data: [DONE]" if client == "openai-chat" else b"event: message_stop") in whole
+
+
+def test_the_time_of_failover_is_bounded(serve: Serve, first: FaultServer) -> None:
+    """Targets that say nothing may not add up for ever (docs/decisions/0014)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.stall()
+
+    first.script = script
+    models = [f"m{number}" for number in range(12)]
+    own = {**provider(first), "models": models}
+    alias = {
+        "selector": "in_order",
+        "targets": [f"p/{model}" for model in models],
+        "timeouts": {"first_content": 0.1},
+    }
+    served = serve({"providers": {"p": own}, "aliases": {"a": alias}})
+    answer = served.ask(model="a")
+    assert answer.status == 504
+    assert 3 <= int(answer.headers["x-plexus-attempts"]) <= 4

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from plexus.transformers.steps.forcereasoning import PROMPT
 from tests.faults.server import FaultServer, Peer, fault_server
 from tests.gateway import wire
 from tests.gateway.harness import CHAT, MESSAGES, SAY, Gateway, Json, gateway
@@ -40,6 +41,31 @@ CACHED: Json = {
     ],
     "tools": [{"name": "look", "input_schema": {"type": "object"}, "cache_control": EPHEMERAL}],
 }
+
+
+DEVELOPER: list[Json] = [{"role": "developer", "content": "be brief"}, *SAY]
+TEXT = [{"type": "text", "text": SAY[0]["content"]}]
+LOOK: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+SCHEMED: Json = {
+    "type": "function",
+    "function": {"name": "look", "parameters": {"$schema": "x", "type": "object"}},
+}
+OVERRIDE: Json = {
+    "model": "m",
+    "rewriteTo": "m-fast",
+    "conditions": [
+        {"field": "reasoning.enabled", "value": False},
+        {"field": "reasoning_effort", "value": "low"},
+    ],
+}
+CALLED: Json = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [
+        {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    ],
+}
+RESULT: Json = {"role": "tool", "tool_call_id": "c", "content": "r"}
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -198,6 +224,94 @@ ROWS = {
         control={"thinking": None, "enable_thinking": None},
         path=MESSAGES,
     ),
+    "suppressdeveloperrole": Row(
+        step="suppressdeveloperrole",
+        asks={"messages": DEVELOPER},
+        sees={"messages": [{**DEVELOPER[0], "role": "system"}, DEVELOPER[1]]},
+        control={"messages": DEVELOPER},
+    ),
+    "tooluse": Row(
+        step="tooluse",
+        asks={"tools": [LOOK]},
+        sees={"tool_choice": "required"},
+        control={"tool_choice": None},
+    ),
+    "tooluse: chat to messages": Row(
+        step="tooluse",
+        asks={"tools": [LOOK]},
+        sees={"tool_choice": {"type": "any"}},
+        control={"tool_choice": None},
+        upstream="messages",
+    ),
+    "tooluse: no tools": Row(
+        step="tooluse",
+        asks={"seed": 1},
+        sees={"tool_choice": None, "tools": None, "messages": SAY},
+        control={"tool_choice": None, "tools": None, "messages": SAY},
+    ),
+    "forcereasoning": Row(
+        step="forcereasoning",
+        asks={"seed": 1},
+        sees={"messages": [{"role": "user", "content": [*TEXT, {"type": "text", "text": PROMPT}]}]},
+        control={"messages": SAY},
+    ),
+    "forcereasoning: messages to messages": Row(
+        step="forcereasoning",
+        asks={"max_tokens": 9},
+        sees={"messages": [{"role": "user", "content": [*TEXT, {"type": "text", "text": PROMPT}]}]},
+        control={"messages": SAY},
+        path=MESSAGES,
+        upstream="messages",
+    ),
+    "extrathinktag: requests are left alone": Row(
+        step="extrathinktag",
+        asks={"seed": 1},
+        sees={"seed": 1, "messages": SAY},
+        control={"seed": 1, "messages": SAY},
+    ),
+    "enhancetool: requests are left alone": Row(
+        step="enhancetool",
+        asks={"seed": 1},
+        sees={"seed": 1, "messages": SAY},
+        control={"seed": 1, "messages": SAY},
+    ),
+    "groq": Row(
+        step="groq",
+        asks={"tools": [SCHEMED]},
+        sees={"tools": [LOOK]},
+        control={"tools": [SCHEMED]},
+    ),
+    "cerebras": Row(
+        step="cerebras",
+        asks={"reasoning": {"effort": "xhigh"}},
+        sees={"reasoning": None, "reasoning_effort": "high"},
+        control={"reasoning": {"effort": "xhigh"}, "reasoning_effort": None},
+    ),
+    "deepseek": Row(
+        step="deepseek",
+        asks={"messages": [*SAY, CALLED, RESULT]},
+        sees={"messages": [*SAY, {**CALLED, "reasoning_content": ""}, RESULT]},
+        control={"messages": [*SAY, CALLED, RESULT]},
+    ),
+    "openrouter": Row(
+        step=["openrouter", {"provider": {"only": ["x/fp8"]}, "models": ["b"]}],
+        asks={"provider": {"only": ["y"], "order": ["z"]}},
+        sees={"provider": {"only": ["x/fp8"], "order": ["z"]}, "models": ["b"]},
+        control={"provider": {"only": ["y"], "order": ["z"]}, "models": None},
+    ),
+    "openrouter: messages to chat": Row(
+        step=["openrouter", {"provider": {"only": ["x/fp8"]}}],
+        asks={"max_tokens": 9},
+        sees={"provider": {"only": ["x/fp8"]}, "max_tokens": 9},
+        control={"provider": None},
+        path=MESSAGES,
+    ),
+    "vercel": Row(
+        step=["vercel", {"providerOptions": {"gateway": {"order": ["a"]}}}],
+        asks={"messages": [{"role": "user", "content": [{**TEXT[0], "cache_control": EPHEMERAL}]}]},
+        sees={"markers": 0, "providerOptions": {"gateway": {"order": ["a"]}}},
+        control={"markers": 1, "providerOptions": None},
+    ),
 }
 LEVELS = ("provider", "model", "settings")
 """``transformer.use``, ``transformer.<model>.use`` and the model's own ``transformer``."""
@@ -238,6 +352,10 @@ CHAINS: dict[str, Json] = {
             "use": [["maxtoken", {"max_tokens": 80}], ["sampling", {"temperature": 0.5}]],
             "m": {"use": [["maxtoken", {"max_tokens": 50}], ["sampling", {"temperature": 1}]]},
         },
+    },
+    "override": {
+        "models": ["m", "other"],
+        "transformer": {"use": [["modeloverride", {"rules": [OVERRIDE]}]]},
     },
     "params": {
         "models": ["m", "other"],
@@ -372,3 +490,19 @@ def test_steps_at_both_levels_meet(served: Gateway, upstream: FaultServer) -> No
     assert seen("limits-chat/other", "max_completion_tokens", "temperature") == [80, 0.5]
     assert seen("params-chat/m", "seed", "k") == [1, {"p": 2, "o": 2, "m": 3}]
     assert seen("params-chat/other", "seed", "k") == [1, {"p": 2, "o": 2}]
+
+
+def test_a_condition_asks_another_model(served: Gateway, upstream: FaultServer) -> None:
+    """Passed through and translated, to a dialect with the model in its body."""
+
+    def asked(model: str, path: str = CHAT, **fields: Any) -> Any:
+        body = {"model": f"override-{model}", "max_tokens": 9, **fields}
+        return sent(served, upstream, path, body)["model"]
+
+    assert asked("chat/m", reasoning={"enabled": False}) == "m-fast"
+    assert asked("chat/m", MESSAGES, output_config={"effort": "low"}) == "m-fast"
+    # The controls: no condition holds, and a rule is for its own model.
+    assert asked("chat/m", reasoning={"enabled": True}) == "m"
+    assert asked("chat/m", MESSAGES, output_config={"effort": "high"}) == "m"
+    assert asked("chat/other", reasoning={"enabled": False}) == "other"
+    assert asked("messages/m", reasoning={"enabled": False}) == "m"

@@ -96,6 +96,15 @@ def test_A18_duplicates_at_any_depth(body: bytes) -> None:
     assert caught.value.param in ("role", "name", "p", "x")
 
 
+def test_A15_what_is_translated_has_a_lower_limit() -> None:
+    many = b'{"a":[' + b"1," * 160_000 + b"1]}"
+    with pytest.raises(DocumentError, match="150000 JSON tokens"):
+        JsonBody.parse(many).check_deep()
+    JsonBody.parse(many)
+    text = b'{"a":"' + b"[]," * 160_000 + b'"}'
+    JsonBody.parse(text).check_deep()
+
+
 def test_A18_keys_in_strings_are_none() -> None:
     body = b'{"a":"\\"x\\":1,\\"x\\":2","b":{"x:":1,"x":{"x":"::\\\\"}},"c":[{"x":1},{"x":1}]}'
     JsonBody.parse(body).check_deep()

@@ -43,6 +43,7 @@ MODEL = TargetModel(
     family="deepseek",
     capabilities=Capabilities(
         context_window=64000,
+        custom_tools=False,
         drop=(
             "min_p",
             "repetition_penalty",

@@ -42,6 +42,7 @@ MODEL = TargetModel(
     model="deepseek-reasoner",
     family="deepseek",
     capabilities=Capabilities(
+        custom_tools=False,
         drop=(
             "min_p",
             "repetition_penalty",
