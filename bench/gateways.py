@@ -32,8 +32,7 @@ def _same_dialect(scenario: Scenario) -> str | None:
 
 
 def _answers_chat(scenario: Scenario) -> str | None:
-    only_chat = scenario.client == scenario.provider == CHAT
-    return "" if only_chat and not scenario.stream else None
+    return "" if scenario.client == scenario.provider == CHAT else None
 
 
 def _any_dialect(scenario: Scenario) -> str:
@@ -134,9 +133,13 @@ PEERS = {
 }
 
 
+NO_NGINX = "*** SKIPPED: nginx is not installed (apt-get install nginx-light) ***"
+
+
 def installed() -> list[str]:
-    """The peers that can run here; a missing nginx is said loudly."""
+    """The peers that can run here; a missing nginx is said loudly, in the report too."""
     if shutil.which("nginx") is not None:
         return list(PEERS)
-    print("*** SKIPPED: nginx is not installed (apt-get install nginx-light) ***", file=sys.stderr)
+    print(NO_NGINX, file=sys.stderr)
+    print(NO_NGINX)
     return [name for name in PEERS if name != "nginx"]

@@ -1,6 +1,7 @@
 """One gateway under load: start it, ask it, count its CPU time."""
 
 import json
+import shutil
 import socket
 import statistics
 import subprocess
@@ -93,6 +94,8 @@ def _answers(port: int) -> bool:
 
 def compile_tools(lab: Path) -> None:
     """The mock and the driver, by gcc, into the lab."""
+    if shutil.which("gcc") is None:
+        raise SystemExit("the bench needs gcc for its mock upstream and its load driver")
     for tool in ("mock", "drive"):
         command = ["gcc", "-O2", "-Wall", "-o", str(lab / tool), str(HERE / f"{tool}.c")]
         subprocess.run(command, check=True)
@@ -168,6 +171,8 @@ def _sample(
     )
 
 
-def warm_up(server: Server | Direct, peer: Peer | None, names: list[str], lab: Path) -> None:
+def warm_up(
+    server: Server | Direct, peer: Peer | None, names: list[str], lab: Path, seconds: float
+) -> None:
     for name in names:
-        measure(server, peer, SCENARIOS[name], lab, 0.7)
+        measure(server, peer, SCENARIOS[name], lab, min(0.7, seconds))

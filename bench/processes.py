@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-GATEWAY_CORE, LOAD_CORE = sorted(os.sched_getaffinity(0))[:2]
+_CORES = sorted(os.sched_getaffinity(0))
+GATEWAY_CORE, LOAD_CORE = _CORES[0], _CORES[1 % len(_CORES)]
 """The gateway has one core to itself; the mock upstream and the driver share the other."""
 
 

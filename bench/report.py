@@ -60,6 +60,26 @@ def _row(gateway: str, rows: Sequence[Sample], direct: float, paced: bool) -> li
     return [gateway, cost, *(f"{cell:.0f}" for cell in cells)]
 
 
+def print_summary(samples: Samples) -> None:
+    """CPU microseconds of every gateway in every scenario: the figures to trust, in one table."""
+    gateways = [name for name in next(iter(samples.values())) if name != "direct"]
+    print("\n### CPU microseconds per request, and per relayed chunk")
+    print_table(
+        ["scenario", "unit", *gateways],
+        (
+            [
+                name,
+                SCENARIOS[name].unit,
+                *(
+                    f"{_median(rows, 'cpu'):.1f}" if (rows := by_gateway[gateway]) else "-"
+                    for gateway in gateways
+                ),
+            ]
+            for name, by_gateway in samples.items()
+        ),
+    )
+
+
 def print_ratios(samples: Samples) -> None:
     """Plexus over the ceiling, round by round; the median is held against the bar."""
     print(f"\n### CPU of plexus over {YARDSTICK}, pair by pair\n")

@@ -7,6 +7,7 @@ needs no registry: generated code imports what it uses.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -99,6 +100,18 @@ def ends_passthrough(found: StepClass) -> bool:
     return issubclass(found, Step)
 
 
+def named_models(name: str, arguments: Mapping[str, object]) -> dict[tuple[str | int, ...], str]:
+    """The models that a step's options name, by their place in the options.
+
+    Raises CatalogError when the code of a third party's step fails.
+    """
+    try:
+        return step(name)(**arguments).named_models()
+    except _IMPORT_FAILURES as error:
+        message = f"{quote(name)} cannot be asked for its models: {type(error).__name__}"
+        raise CatalogError("P308", message) from error
+
+
 def selector(name: str) -> type[Selector]:
     """The class of a selector.  Raises CatalogError."""
     from plexus.routing.selectors.base import Selector
@@ -139,7 +152,8 @@ def _foreign_step(name: str) -> StepClass:
     except _IMPORT_FAILURES as error:
         message = f"{quote(name)} cannot be imported: {type(error).__name__}"
         raise CatalogError("P308", message) from error
-    if not isinstance(found, type) or not issubclass(found, Step | WireStep):
+    bases = (Step, WireStep)
+    if not isinstance(found, type) or not issubclass(found, bases) or found in bases:
         hint = "a step is a class deriving from plexus.transformers.base.Step or WireStep"
         raise CatalogError("P308", f"{quote(name)} is no step", hint)
     return found

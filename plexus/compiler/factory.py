@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from plexus.compiler import catalog
 from plexus.compiler.config import StepUse
+from plexus.compiler.diagnostics import quote
+from plexus.compiler.parents import OWN_MEMBERS
 from plexus.compiler.paths import Path
 from plexus.compiler.shape import Problem, problems, validator_for
 
@@ -64,6 +66,9 @@ class TransformerFactory:
         ]
         meant = {problem.rename for problem in wrong}
         wrong = [p for p in wrong if p.code != "P204" or p.path[-1] not in meant]
+        wrong = [msgspec.structs.replace(problem, code="P309") for problem in wrong]
+        if found.OPEN is not None:
+            wrong += _own_members(use)
         if wrong:
             at = (*use.path, 1) if use.options else use.path
             raise OptionError([_at(problem, at) for problem in wrong])
@@ -96,8 +101,16 @@ def _required(found: StepClass) -> set[str]:
     return {field.name for field in msgspec.structs.fields(found) if field.required}
 
 
+def _own_members(use: StepUse) -> Iterator[Problem]:
+    """Free options that would replace what the client's request says."""
+    for name in OWN_MEMBERS:
+        if name in use.options:
+            message = f"{use.name} cannot set {quote(name)}, which every request sets itself"
+            yield Problem((name,), "P415", message, on_key=True)
+
+
 def _at(problem: Problem, at: Path) -> Problem:
-    return msgspec.structs.replace(problem, path=(*at, *problem.path), code="P309")
+    return msgspec.structs.replace(problem, path=(*at, *problem.path))
 
 
 def _convert(found: StepClass, options: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -120,7 +120,6 @@ def faults(provider: Provider, served: Collection[str]) -> Iterator[Fault]:
                 yield from _options(use)
                 fault = _contradiction(use, dialect, "P431") or _dialect(use, provider, served)
             elif use.name in VENDORS:
-                yield from _own_members(use)
                 fault = _contradiction(use, vendor, "P432")
                 if uses is provider.steps:
                     fault = fault or _vendor(use, provider)
@@ -147,13 +146,6 @@ def _options(use: StepUse) -> Iterator[Fault]:
     if use.options and use.name not in CLOUDS:
         hint = _BEARER if "UseBearer" in use.options else ""
         yield Fault((*use.path, 1), "P309", f"{quote(use.name)} takes no options", hint)
-
-
-def _own_members(use: StepUse) -> Iterator[Fault]:
-    for name in OWN_MEMBERS:
-        if name in use.options:
-            message = f"{use.name} cannot set {quote(name)}, which every request sets itself"
-            yield Fault((*use.path, 1, name), "P415", message)
 
 
 def _dialect(use: StepUse, provider: Provider, served: Collection[str]) -> Fault | None:

@@ -170,8 +170,22 @@ def problems(error: ValidationError, root: str = "the config") -> Iterator[Probl
     )
     if "propertyNames" in error.absolute_schema_path:
         yield _bad_name(found)
+    elif meant := _meant(error):
+        for inner in meant:
+            yield from problems(inner, root)
     else:
         yield from _problems(found)
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """What is wrong with a value of the right type where there are several (``anyOf``)."""
+    choices: dict[int, list[ValidationError]] = {}
+    for inner in error.context or ():
+        choices.setdefault(int(inner.schema_path[0]), []).append(inner)
+    for found in choices.values():
+        if not any(inner.validator == "type" and not inner.relative_path for inner in found):
+            return found
+    return []
 
 
 def _problems(error: _Error) -> Iterator[Problem]:

@@ -93,7 +93,10 @@ def _parse(block: bytes) -> Frame:
 
 
 class SSEEncoder:
-    """Writes ``event:`` when a frame has a name, one ``data:`` line, and a blank line."""
+    """Writes ``event:`` when a frame has a name, one ``data:`` line, and a blank line.
+
+    The data of every dialect is JSON (or ``[DONE]``), so line breaks in it are white space.
+    """
 
     content_type = "text/event-stream; charset=utf-8"
 
@@ -101,9 +104,13 @@ class SSEEncoder:
         self._keep_alive = keep_alive
 
     def encode(self, frame: Frame) -> bytes:
+        data = frame.data
+        if b"\n" in data or b"\r" in data:
+            # White space of a pretty-printed answer; in JSON a break inside a string is escaped.
+            data = data.replace(b"\r", b" ").replace(b"\n", b" ")
         if frame.event:
-            return b"event: %b\ndata: %b\n\n" % (frame.event.encode(), frame.data)
-        return b"data: %b\n\n" % frame.data
+            return b"event: %b\ndata: %b\n\n" % (frame.event.encode(), data)
+        return b"data: %b\n\n" % data
 
     def keep_alive(self) -> bytes:
         return self._keep_alive

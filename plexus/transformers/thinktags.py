@@ -162,10 +162,12 @@ def _before(text: str, pos: int, at: int) -> int:
 def _safe(text: str, pos: int, tag: str) -> int:
     """The end of what cannot belong to ``tag``, which may go on in what comes next."""
     end = len(text)
-    for size in range(min(len(tag) - 1, end - pos), 0, -1):
-        if text.endswith(tag[:size], pos):
-            end -= size
+    at = text.find(tag[0], max(pos, end - len(tag) + 1))
+    while at >= 0:
+        if tag.startswith(text[at:]):
+            end = at
             break
+        at = text.find(tag[0], at + 1)
     return _before(text, pos, end)
 
 
