@@ -22,13 +22,11 @@ _THINKING = frozenset(
 )
 _OPTIONAL = frozenset(
     {
-        "audio",
         "frequency_penalty",
         "logit_bias",
         "logprobs",
         "metadata",
         "min_p",
-        "modalities",
         "moderation",
         "parallel_tool_calls",
         "prediction",

@@ -176,13 +176,32 @@ def providers(**provider: Any) -> str:
     return generated(found)["providers.py"].decode()
 
 
-def test_two_providers_with_one_dialect_each_at_one_vendor() -> None:
-    """All dialects of a provider share its profile."""
-    made = plan(
-        type="openai-chat",
-        api_base_url="https://api.deepseek.com",
-    )
-    assert made.targets["p/m"].family == "deepseek"
+@pytest.mark.parametrize(
+    ("provider", "families", "says"),
+    [
+        ({"transformer": {"use": ["groq"]}}, ("groq", "groq"), "the name of a step"),
+        ({"transformer": {"m": {"use": ["groq"]}}}, ("groq", "openai"), "the name of a step"),
+        (
+            {"profile": "mistral", "transformer": {"m": {"use": ["groq"]}}},
+            ("groq", "mistral"),
+            "the name of a step",
+        ),
+        (
+            {"profile": "groq", "transformer": {"use": ["groq"]}},
+            ("groq", "groq"),
+            'the key "profile"',
+        ),
+    ],
+)
+def test_a_vendor_s_step_chooses_its_profile(
+    provider: dict[str, Any], families: tuple[str, str], says: str
+) -> None:
+    made = plan(api_base_url=ELSEWHERE, models=["m", "other"], **provider)
+    assert tuple(made.targets[name].family for name in ("p/m", "p/other")) == families
+    assert f"profile groq, chosen by {says}" in explain(made, "a")
+
+
+def test_all_dialects_of_a_provider_share_its_profile() -> None:
     both = examine_text(
         json.dumps(
             {
