@@ -110,19 +110,20 @@ class Exchange:
         """
         try:
             await self._attempt(target)
+            return
         except AttemptFailed as failed:
             repair = self._repair_for(target, failed)
             if repair is None:
                 raise
             self._note(failed, " repaired")
-            self._services.log.info(
-                "request repaired", id=self._record.id, target=target.name, repair=repair.name
-            )
-            self._repaired, self._repair = True, repair
-            try:
-                await self._attempt(target)
-            finally:
-                self._repair = None
+        self._services.log.info(
+            "request repaired", id=self._record.id, target=target.name, repair=repair.name
+        )
+        self._repaired, self._repair = True, repair
+        try:
+            await self._attempt(target)
+        finally:
+            self._repair = None
 
     def _repair_for(self, target: Target, failed: AttemptFailed) -> Repair | None:
         """What would make a difference, None when nothing is known to (errors.md §5)."""
