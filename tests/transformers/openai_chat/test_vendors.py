@@ -146,7 +146,9 @@ def test_s1_developer_becomes_system(name: str) -> None:
         ("cerebras", "max_completion_tokens"),
         *(
             (name, "max_tokens")
-            for name in sorted(set(profiles()) - {"openai", "azure", "groq", "cerebras", "vercel"})
+            for name in sorted(
+                set(profiles()) - {"openai", "azure", "groq", "cerebras", "vercel", "gemini"}
+            )
         ),
     ],
 )
@@ -884,6 +886,38 @@ def test_s10_a_blocked_prompt_and_a_missing_deployment() -> None:
     assert answer(completion({"content": "x"}, "content_filter")).choices[0].finish.reason == (
         "content_filter"
     )
+
+
+def test_s10_mistral_s_models_have_their_own_output_limit() -> None:
+    assert send(vendor("azure", "my-mistral-large"), max_tokens=9).only() == {"max_tokens": 9}
+    assert send(AZURE, max_tokens=9).only() == {"max_completion_tokens": 9}
+
+
+# -- §11: Gemini's endpoint for OpenAI's clients ---------------------------------------------------
+
+GEMINI = vendor("gemini")
+
+
+def test_s11_signatures_come_and_go_back_with_their_call() -> None:
+    extra = {"google": {"thought_signature": "c2ln"}}
+    wire_call = {"id": "c1", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+    found = folded(delta(tool_calls=[wire_call]), delta(_finish="stop"), to=request_to(GEMINI))
+    (called,) = parts(found)
+    assert called.proof == Proof("c2ln", "signature", Origin("gemini", "gemini", "m-1"))
+    assert found.choices[0].finish.reason == "tool_calls"
+    result = UnifiedMessage(
+        role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+    )
+    sent = send(GEMINI, HI, spoken(called), result)
+    assert sent.messages[1]["tool_calls"][0]["extra_content"] == extra
+    # The control: no other family gets it.
+    other = send(vendor("openai"), HI, spoken(called), result)
+    assert "extra_content" not in other.messages[1]["tool_calls"][0]
+
+
+def test_s11_errors_are_a_list() -> None:
+    body = b'[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]'
+    assert chat.parse_error(400, {}, body).message == "no"
 
 
 # -- §12: Ollama -----------------------------------------------------------------------------------
