@@ -180,8 +180,16 @@ def _schema(text: str, error: UnifiedError) -> Repair | None:
 _ROLE = r"(?:unsupported|not support|not a valid|invalid|unknown|unexpected|not one of|not allowed)"
 _RULES: tuple[Rule, ...] = (
     _matches(
+        r"corrupted thought signature",
+        Repair(name="sentinels", without_proofs=True, with_sentinels=True, lasting=False),
+    ),
+    _matches(
+        r"missing a [`'\"]?thought_?signature",
+        Repair(name="sentinels", with_sentinels=True, lasting=False),
+    ),
+    _matches(
         r"invalid [^.]{0,20}signature|bound to a different conversation|cannot be modified"
-        r"|expected [`'\"]?thinking|corrupted thought signature",
+        r"|expected [`'\"]?thinking",
         Repair(name="without proofs", without_proofs=True, lasting=False),
     ),
     _matches(

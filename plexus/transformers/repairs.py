@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.capabilities import TargetModel
-from plexus.unified.content import Content, ThinkingContent, ToolCallContent
+from plexus.unified.content import Content, Origin, Proof, ThinkingContent, ToolCallContent
 from plexus.unified.request import Reasoning, UnifiedChatRequest, UnifiedMessage
 
 
@@ -25,6 +25,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     ``capabilities``: fields with their new values.  ``drop``: members to leave out.  ``beta``: a
     value of ``anthropic-beta`` to leave out, ``*`` for all.  ``without_proofs``: signatures and
     encrypted reasoning; ``without_thinking``: thinking is switched off; ``without_ids``: of items.
+    ``with_sentinels``: calls without a signature of Gemini's get the one that is not checked.
     ``lasting``: true of the target, not of one conversation.
     """
 
@@ -35,6 +36,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     without_proofs: bool = False
     without_thinking: bool = False
     without_ids: bool = False
+    with_sentinels: bool = False
     lasting: bool = True
 
 
@@ -61,6 +63,8 @@ def rewritten(request: UnifiedChatRequest, repairs: Repairs) -> UnifiedChatReque
             request = replace(request, reasoning=off)
         if repair.without_proofs:
             request = _changed(request, _unproved)
+        if repair.with_sentinels:
+            request = _changed(request, _signed)
         if repair.without_ids:
             request = _changed(request, _unnamed)
     return request
@@ -81,6 +85,22 @@ def _unproved(message: UnifiedMessage) -> UnifiedMessage:
         elif not isinstance(part, ThinkingContent):
             kept.append(replace(part, proof=None))
     return replace(message, content=tuple(kept))
+
+
+def _signed(message: UnifiedMessage) -> UnifiedMessage:
+    """With Google's sentinel on the first call of a turn, where no call has a signature."""
+    calls = message.tool_calls
+    if not calls or any(call.proof is not None for call in calls):
+        return message
+    first = next(n for n, part in enumerate(message.content) if part is calls[0])
+    signed = replace(calls[0], proof=_SENTINEL)
+    return replace(
+        message, content=(*message.content[:first], signed, *message.content[first + 1 :])
+    )
+
+
+_SENTINEL = Proof("skip_thought_signature_validator", "signature", Origin("gemini"))
+"""Documented by Google for histories that another model wrote (canonical.md §6)."""
 
 
 def _unnamed(message: UnifiedMessage) -> UnifiedMessage:

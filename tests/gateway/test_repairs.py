@@ -361,6 +361,31 @@ def test_reasoning_that_got_lost_switches_thinking_off(serve: Serve, first: Faul
     assert not served.services.overlay.known("first/m", "openai-chat")
 
 
+def test_a_missing_signature_of_gemini_is_made_up_for(serve: Serve, first: FaultServer) -> None:
+    """Another model's call in the history; the sentinel is Google's own way out."""
+
+    def wrong(body: Body) -> bool:
+        return "extra_content" not in json.dumps(body["messages"])
+
+    first.script = picky(wrong, refuse("Function call is missing a thought_signature."))
+    served = serve(two(provider(first, profile="gemini"), provider(first)))
+    use = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+    done = {"type": "tool_result", "tool_use_id": "c", "content": "done"}
+    history = [
+        *SAY,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [done]},
+    ]
+    answer = served.ask(MESSAGES, model="one", messages=history, tools=[TOOL])
+    assert (answer.status, answer.headers["x-plexus-attempts"]) == (200, "2")
+    (call,) = bodies(first)[1]["messages"][1]["tool_calls"]
+    assert call["extra_content"]["google"] == {
+        "thought_signature": "skip_thought_signature_validator"
+    }
+    # The control: without the profile the family is another, and nothing can be done.
+    assert served.ask(MESSAGES, model="other", messages=history, tools=[TOOL]).status == 400
+
+
 def test_a_refused_beta_is_left_out(serve: Serve, first: FaultServer) -> None:
     async def script(peer: Peer) -> None:
         if "old-beta" in peer.request.headers.get("anthropic-beta", ""):

@@ -312,7 +312,11 @@ def test_a_refusal_of_anthropic(body: bytes, capabilities: dict[str, Any]) -> No
             "without proofs",
         ),
         (claude("The block is bound to a different conversation"), "without proofs"),
-        (openai("Corrupted thought signature."), "without proofs"),
+        (openai("Corrupted thought signature."), "sentinels"),
+        (
+            openai("Function call is missing a thought_signature in functionCall parts."),
+            "sentinels",
+        ),
         (openai("The reasoning_content in thinking mode must be passed back"), "without thinking"),
         (openai("Item 'fc_1' was provided without its required 'reasoning' item"), "without ids"),
         (openai("Invalid 'input[1].id'. Expected an ID that begins with 'fc'."), "without ids"),
@@ -395,6 +399,22 @@ def test_proofs_are_taken_out_and_the_rest_stays() -> None:
         "ToolCallContent",
     ]
     assert all(part.proof is None for part in message.content)
+
+
+def test_sentinels_stand_where_a_signature_is_missing() -> None:
+    bare = ToolCallContent(id="a", name="f"), ToolCallContent(id="b", name="f")
+    unsigned = UnifiedMessage(role="assistant", content=(TextContent(text="x"), *bare))
+    signed = UnifiedMessage(role="assistant", content=(CALL, bare[0]))
+    request = UnifiedChatRequest(
+        model="m", messages=(unsigned, signed), source=Source(dialect="other")
+    )
+    found = rewritten(request, (Repair(name="", with_sentinels=True),)).messages
+    proofs = [call.proof and call.proof.value for call in found[0].tool_calls]
+    assert proofs == ["skip_thought_signature_validator", None]
+    assert found[1] == signed
+    both = Repair(name="", without_proofs=True, with_sentinels=True)
+    (_, changed) = rewritten(request, (both,)).messages
+    assert changed.tool_calls[0].proof == found[0].tool_calls[0].proof
 
 
 def test_thinking_is_switched_off() -> None:
