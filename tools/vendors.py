@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plexus.compiler.profiles import Profile, profiles
-from plexus.transformers.openai_chat.refused import EXTRAS
+from plexus.transformers.openai_chat.losses import EXTRAS
 
 HEAD = f"""\
 # Vendors

@@ -201,6 +201,10 @@ class _Resolver:
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
             self.error(path, "P310", f"dialect {quoted} is not served yet", hint)
+        elif mapped:
+            for name in unserved:
+                message = f"dialect {quote(name)} is not served yet, so nothing is sent there"
+                self.warn((*at, "api_base_url", name), "P457", message)
 
     def usual_slips(self, provider: Provider, url: Url, path: Path) -> None:
         end = _VENDORS.get(url.host)

@@ -73,10 +73,10 @@ class Relay:
     async def _read(self, data: bytes) -> None:
         stream = self._stream
         await self._take(stream.feed(data))
-        if stream.failure is None:
+        if stream.failure is None and not stream.enough:
             async for data in self._body:
                 await self._take(stream.feed(data))
-                if stream.failure is not None:
+                if stream.failure is not None or stream.enough:
                     break
 
     async def _take(self, out: bytes) -> None:

@@ -69,7 +69,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     effort_names: Mapping[str, str] | None = None
     """The vendor's word for an effort, where it has another one."""
     openai_extras: bool | None = None
-    """False: what only OpenAI has (``EXTRAS`` in openai_chat/refused.py) is left out."""
+    """False: what only OpenAI has (``EXTRAS`` in openai_chat/losses.py) is left out."""
     drop: tuple[str, ...] | None = None
     """Members of the body that the vendor refuses; they are left out and reported."""
     rename: Mapping[str, str] | None = None

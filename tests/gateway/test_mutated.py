@@ -13,22 +13,31 @@ from tests.faults.server import FaultServer, Peer, fault_server
 from tests.fuzz.harness import DIALECTS, LONG, must_be_json, run
 from tests.fuzz.mutate import Mutator, written
 from tests.fuzz.seeds import BUILT_IN_REQUESTS, requests
-from tests.gateway import wire
+from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import provider
 from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gateway
 
 COUNT = 10_000 if LONG else 600
-PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
+PATHS = {
+    "openai-chat": CHAT,
+    "anthropic-messages": MESSAGES,
+    "openai-responses": "/v1/responses",
+}
+ANSWERS = {
+    "/chat/completions": (wire.chat, wire.chat_stream),
+    "/messages": (wire.message, wire.message_stream),
+    "/responses": (wire_responses.response, wire_responses.stream),
+}
 
 
 async def script(peer: Peer) -> None:
     """A good answer; what a provider gets must be JSON, or its server would fall over."""
     must_be_json(peer.request.body)
-    chat = peer.request.path.endswith("/chat/completions")
+    whole, pieces = ANSWERS[peer.request.path.removeprefix("/v1")]
     if json.loads(peer.request.body).get("stream") is True:
-        await peer.stream(*(wire.chat_stream() if chat else wire.message_stream()))
+        await peer.stream(*pieces())
     else:
-        await peer.answer(200, wire.chat() if chat else wire.message())
+        await peer.answer(200, whole())
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +48,14 @@ def upstream() -> Iterator[FaultServer]:
 
 @pytest.fixture(scope="module")
 def served(upstream: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Any model name, to a provider of either dialect by chance."""
+    """Any model name, to a provider of some dialect by chance."""
     config = {
         "providers": {
             "chat": provider(upstream),
             "messages": provider(upstream, "anthropic-messages"),
+            "responses": provider(upstream, "openai-responses"),
         },
-        "aliases": {"*": {"targets": ["chat/m", "messages/m"]}},
+        "aliases": {"*": {"targets": ["chat/m", "messages/m", "responses/m"]}},
     }
     with gateway(config, tmp_path_factory.mktemp("mutated")) as found:
         yield found
@@ -59,7 +69,7 @@ def outcome(dialect: str, answer: Answer) -> str:
     if answer.status >= 400:
         words = answer.error["message"]
         assert isinstance(words, str) and words
-        if dialect == "openai-chat":
+        if dialect != "anthropic-messages":
             assert answer.error.keys() == {"message", "type", "param", "code"}
         else:
             assert answer.json["type"] == "error"
@@ -67,9 +77,10 @@ def outcome(dialect: str, answer: Answer) -> str:
     assert answer.status == 200
     if answer.headers["content-type"].startswith("text/event-stream"):
         last = answer.body.decode().rstrip("\n").split("\n\n")[-1]
-        assert last == "data: [DONE]" or last.startswith("event: message_stop\n"), answer.body
+        ends = ("data: [DONE]", "event: message_stop\n", "event: response.completed\n")
+        assert last.startswith(ends), answer.body
         return "stream"
-    assert "error" not in answer.json
+    assert answer.json.get("error") is None
     return "JSON"
 
 
@@ -104,7 +115,11 @@ def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_is_mutated_was_good(served: Gateway, name: str) -> None:
     """The control: nothing but the mutations is refused by a provider of the same dialect."""
-    pinned = {"openai-chat": "/targets/chat/m", "anthropic-messages": "/targets/messages/m"}[name]
+    pinned = {
+        "openai-chat": "/targets/chat/m",
+        "anthropic-messages": "/targets/messages/m",
+        "openai-responses": "/targets/responses/m",
+    }[name]
     with served.session() as session:
         for document in BUILT_IN_REQUESTS[name]:
             answer = session.ask(pinned + PATHS[name], written(document, True))

@@ -1,14 +1,31 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 NAME = "openai-chat"
 FAMILY = "openai"
+EXTRAS = (
+    "audio",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "verbosity",
+    "web_search_options",
+)
+"""Members that compatible vendors do not have, unless they say so (vendors.md §1)."""
 
 REQUEST_FIELDS = frozenset(
     {
         "audio",
         "extra",
+        "extra.refused",
         "frequency_penalty",
         "logit_bias",
         "logprobs",
@@ -111,9 +128,30 @@ RESPONSE_FIELDS = frozenset(
 """What a chat provider can answer with (openai-chat.md §4-5)."""
 
 
+_SWITCHES = ("chat_template", "enable_thinking", "enabled", "thinking")
+
+
+def _refusing(*members: str) -> tuple[Need, ...]:
+    """The capabilities by which a vendor refuses ``members`` of the body."""
+    found = (Need("drop", members), Need("thinking_drop", members))
+    return (*found, Need("openai_extras", (False,))) if set(members) & set(EXTRAS) else found
+
+
+_MEMBERS = {
+    "prompt_cache.key": ("prompt_cache_key",),
+    "user": ("safety_identifier", "user"),
+    "web_search": ("web_search_options",),
+}
+
+
 def _dropped(field: str, note: str, reference: str = "vendors.md §1", silent: bool = False) -> Loss:
     """A row of what a vendor refuses."""
-    return Loss(field, "lost", note, reference, "drop names it, or openai_extras is false", silent)
+    if field == "extra.refused":
+        refusing: tuple[Need, ...] = (Need("drop"), Need("thinking_drop"))
+    else:
+        refusing = _refusing(*_MEMBERS.get(field, (field,)))
+    condition = "drop names it, or openai_extras is false"
+    return Loss(field, "lost", note, reference, condition, silent, (refusing,))
 
 
 REQUEST_LOSSES = table(
@@ -126,6 +164,10 @@ REQUEST_LOSSES = table(
             "lost",
             "a field only the client's dialect knows was left out",
             "canonical.md §3",
+            foreign=True,
+        ),
+        _dropped(
+            "extra.refused", "a member that the provider refuses was left out", "vendors.md §3"
         ),
         Loss(
             "frequency_penalty",
@@ -133,6 +175,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
             'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("frequency_penalty")),),
         ),
         Loss("include", "lost", "chat always answers in full", "mapping-pairs.md R→C"),
         Loss(
@@ -141,6 +184,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
             'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("logit_bias")),),
         ),
         Loss(
             "logprobs",
@@ -148,6 +192,7 @@ REQUEST_LOSSES = table(
             "the model gives no log-probabilities",
             "openai-chat.md §7",
             'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("logprobs", "top_logprobs")),),
         ),
         Loss(
             "max_tokens",
@@ -155,12 +200,14 @@ REQUEST_LOSSES = table(
             "the output limit was cut to the model's maximum",
             "mappings.md §6",
             "max_output_tokens is known",
+            needs=(Need("max_output_tokens"),),
         ),
         Loss(
             "max_tokens.prewarm",
             "refused",
             "chat has no cache prewarming (max_tokens 0)",
             "mappings.md §6",
+            foreign=True,
         ),
         Loss("max_tool_calls", "lost", "chat does not count tool calls", "mappings.md §2"),
         Loss("mcp_servers", "lost", "chat runs no MCP servers", "mapping-pairs.md A→C"),
@@ -170,6 +217,7 @@ REQUEST_LOSSES = table(
             "most chat providers answer anew instead of continuing the last assistant message",
             "mapping-pairs.md A→C",
             "prefill is not true",
+            needs=(Need("prefill", (None, False)),),
         ),
         Loss(
             "message.ext",
@@ -177,6 +225,7 @@ REQUEST_LOSSES = table(
             "the provider refuses members of messages that it does not know",
             "vendors.md §3",
             "known_fields_only",
+            needs=(Need("known_fields_only", (True,)),),
         ),
         Loss(
             "message.system_mid",
@@ -184,6 +233,7 @@ REQUEST_LOSSES = table(
             "a later system message becomes user text in <system> tags",
             "mappings.md §4",
             "mid_system or multi_system is false",
+            needs=((Need("mid_system", (False,)), Need("multi_system", (False,))),),
         ),
         Loss(
             "message.system_multi",
@@ -191,6 +241,7 @@ REQUEST_LOSSES = table(
             "several leading system messages become one",
             "vendors.md §13",
             "multi_system is false",
+            needs=(Need("multi_system", (False,)),),
         ),
         Loss(
             "message.system_role",
@@ -198,6 +249,7 @@ REQUEST_LOSSES = table(
             "the model has no system role: instructions are user text in <system> tags",
             "errors.md §5",
             'system_role is "user"',
+            needs=(Need("system_role", ("user",)),),
         ),
         _dropped("metadata", "the provider keeps no metadata", silent=True),
         Loss(
@@ -206,16 +258,25 @@ REQUEST_LOSSES = table(
             "the provider has no min_p",
             "mappings.md §2",
             "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("min_p")),),
         ),
         _dropped("modalities", "the provider answers in text only"),
         _dropped("moderation", "the provider moderates nothing on request"),
-        Loss("n", "refused", "the provider gives one answer per request", "vendors.md §3", "n_max"),
+        Loss(
+            "n",
+            "refused",
+            "the provider gives one answer per request",
+            "vendors.md §3",
+            "n_max",
+            needs=(Need("n_max"),),
+        ),
         Loss(
             "parallel_tool_calls",
             "lost",
             "the provider cannot be told to make one call at a time",
             "vendors.md §4",
             "drop names it",
+            needs=(_refusing("parallel_tool_calls"),),
         ),
         Loss(
             "part.cache_control",
@@ -224,6 +285,7 @@ REQUEST_LOSSES = table(
             "mappings.md §9",
             "cache_breakpoints is not true",
             silent=True,
+            needs=(Need("cache_breakpoints", (None, False)),),
         ),
         Loss(
             "part.compaction",
@@ -251,6 +313,7 @@ REQUEST_LOSSES = table(
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.document.url",
@@ -258,6 +321,7 @@ REQUEST_LOSSES = table(
             "chat takes documents as data, and Plexus downloads nothing",
             "mappings.md §8",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.ext",
@@ -265,6 +329,7 @@ REQUEST_LOSSES = table(
             "the provider refuses members of parts that it does not know",
             "vendors.md §3",
             "known_fields_only",
+            needs=(Need("known_fields_only", (True,)),),
         ),
         Loss(
             "part.image.file_id",
@@ -302,6 +367,15 @@ REQUEST_LOSSES = table(
             "the provider takes no reasoning back",
             "mappings.md §12",
             "reasoning_field is not set",
+            needs=(
+                Need(
+                    "reasoning_field",
+                    (
+                        None,
+                        "none",
+                    ),
+                ),
+            ),
         ),
         Loss(
             "part.thinking.foreign",
@@ -315,6 +389,7 @@ REQUEST_LOSSES = table(
             "the input of a custom tool becomes an object with one string",
             "mappings.md §5.1",
             "custom_tools is false",
+            needs=(Need("custom_tools", (False,)),),
         ),
         Loss(
             "part.tool_call.order",
@@ -333,6 +408,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "media of a tool result move to the user message behind it",
             "mappings.md §5.5",
+            foreign=True,
         ),
         Loss(
             "part.tool_result.missing",
@@ -340,6 +416,7 @@ REQUEST_LOSSES = table(
             "a tool call without a result gets a synthetic error result",
             "mappings.md §5.5",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.tool_result.orphan",
@@ -347,6 +424,7 @@ REQUEST_LOSSES = table(
             "a tool result without its call was left out",
             "mappings.md §5.5",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.video",
@@ -354,6 +432,7 @@ REQUEST_LOSSES = table(
             "chat takes no video",
             "mappings.md §8",
             "the client speaks another dialect",
+            foreign=True,
         ),
         _dropped("prediction", "the provider takes no prediction"),
         Loss(
@@ -362,6 +441,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
             'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("presence_penalty")),),
         ),
         Loss(
             "prompt_cache",
@@ -377,6 +457,13 @@ REQUEST_LOSSES = table(
             "the model cannot be asked to think",
             "vendors.md §7",
             'thinking or thinking_form is "none"',
+            needs=(
+                (
+                    Need("thinking", ("none",)),
+                    Need("thinking_form", ("none",)),
+                    *_refusing("reasoning_effort"),
+                ),
+            ),
         ),
         Loss(
             "reasoning.budget",
@@ -390,6 +477,7 @@ REQUEST_LOSSES = table(
             "the model has no such effort; the nearest one it has was sent",
             "mappings.md §3.2",
             "efforts, effort_names or a thinking_form without efforts",
+            needs=((Need("efforts"), Need("effort_names"), Need("thinking_form", _SWITCHES)),),
         ),
         Loss(
             "reasoning.off",
@@ -397,6 +485,7 @@ REQUEST_LOSSES = table(
             "the model cannot switch reasoning off; its lowest effort was sent",
             "mappings.md §3.3",
             "efforts or thinking_form are known",
+            needs=((Need("efforts"), Need("thinking_form", ("none",))),),
         ),
         Loss(
             "reasoning.summary",
@@ -411,6 +500,7 @@ REQUEST_LOSSES = table(
             "the model does not think beside function tools in chat",
             "mappings.md §3.3",
             "reasoning_with_tools is false",
+            needs=(Need("reasoning_with_tools", (False,)),),
         ),
         Loss("region", "lost", "chat has no inference region", "mapping-pairs.md A→C"),
         Loss(
@@ -419,6 +509,7 @@ REQUEST_LOSSES = table(
             "the provider has no repetition_penalty",
             "mappings.md §2",
             "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("repetition_penalty")),),
         ),
         Loss(
             "response_format.grammar",
@@ -432,6 +523,7 @@ REQUEST_LOSSES = table(
             "JSON mode goes as an instruction",
             "mappings.md §7",
             "json_object is false",
+            needs=(Need("json_object", (False,)),),
         ),
         Loss(
             "response_format.schema",
@@ -439,6 +531,7 @@ REQUEST_LOSSES = table(
             "the schema goes as an instruction, with JSON mode",
             "mappings.md §7",
             "json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss("safety_settings", "lost", "chat has no safety settings", "mappings.md §2"),
         _dropped("seed", "the provider takes no seed"),
@@ -460,6 +553,7 @@ REQUEST_LOSSES = table(
             "converted",
             "fast speed goes as service_tier fast",
             "mappings.md §10",
+            foreign=True,
         ),
         Loss(
             "stop",
@@ -481,6 +575,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
             'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("temperature")),),
         ),
         Loss(
             "temperature.range",
@@ -488,12 +583,14 @@ REQUEST_LOSSES = table(
             "the temperature was cut to the model's maximum",
             "mappings.md §6",
             "temperature_max is known",
+            needs=(Need("temperature_max"),),
         ),
         Loss(
             "tool.builtin",
             "refused",
             "a tool that only the client's dialect defines",
             "mappings.md §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.custom",
@@ -501,6 +598,7 @@ REQUEST_LOSSES = table(
             "a custom tool becomes a function with one string, its grammar a description",
             "mappings.md §5.1",
             "custom_tools is false",
+            needs=(Need("custom_tools", (False,)),),
         ),
         Loss(
             "tool.description",
@@ -508,6 +606,7 @@ REQUEST_LOSSES = table(
             "a long description of a tool was cut",
             "mappings.md §5.1",
             "tool_description_max is known",
+            needs=(Need("tool_description_max"),),
         ),
         Loss(
             "tool.ext",
@@ -527,12 +626,14 @@ REQUEST_LOSSES = table(
             "keywords that the provider refuses were taken out of a schema",
             "vendors.md §7",
             "schema_drop names them",
+            needs=(Need("schema_drop"),),
         ),
         Loss(
             "tool.server",
             "lost",
             "a tool the other provider would run was left out",
             "mappings.md §11",
+            foreign=True,
         ),
         Loss(
             "tool.strict",
@@ -540,6 +641,7 @@ REQUEST_LOSSES = table(
             "the model has no strict tools",
             "mappings.md §5.1",
             "strict_tools is false",
+            needs=(Need("strict_tools", (False,)),),
         ),
         Loss(
             "tool_choice.allowed",
@@ -547,6 +649,7 @@ REQUEST_LOSSES = table(
             "tools outside the allowed ones were left out",
             "mappings.md §5.3",
             "tool_choices has no allowed",
+            needs=(Need("tool_choices"),),
         ),
         Loss(
             "tool_choice.forced",
@@ -554,6 +657,7 @@ REQUEST_LOSSES = table(
             "the model cannot be forced to call a tool; auto was sent",
             "mappings.md §5.3",
             "forced_tool_choice is false, or tool_choices has no such choice",
+            needs=((Need("forced_tool_choice", (False,)), Need("tool_choices")),),
         ),
         Loss(
             "tool_choice.none",
@@ -561,6 +665,7 @@ REQUEST_LOSSES = table(
             "tools that must not be called were left out",
             "mappings.md §5.3",
             "tool_choices has no none",
+            needs=(Need("tool_choices"),),
         ),
         Loss(
             "top_k",
@@ -568,6 +673,7 @@ REQUEST_LOSSES = table(
             "the provider has no top_k",
             "mappings.md §2",
             "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("top_k")),),
         ),
         Loss(
             "top_p",
@@ -575,6 +681,13 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
             'sampling is "none", drop names it, or temperature_or_top_p with both',
+            needs=(
+                (
+                    Need("sampling", ("none",)),
+                    Need("temperature_or_top_p", (True,)),
+                    *_refusing("top_p"),
+                ),
+            ),
         ),
         Loss("truncation", "lost", "chat never truncates", "mappings.md §2"),
         _dropped("user", "the provider has no member for who asks"),
@@ -584,6 +697,7 @@ REQUEST_LOSSES = table(
             "a long or personal user id goes as a hash",
             "mappings.md §10",
             "the client speaks another dialect",
+            foreign=True,
         ),
         _dropped("verbosity", "the provider has no verbosity"),
         _dropped("web_search", "the provider searches no web on request", "vendors.md §1"),
@@ -612,6 +726,7 @@ RESPONSE_LOSSES = table(
             "what only the provider's dialect knows was left out",
             "canonical.md §4",
             silent=True,
+            foreign=True,
         ),
         Loss(
             "response.finish",
@@ -624,6 +739,7 @@ RESPONSE_LOSSES = table(
             "lost",
             "log-probabilities of another dialect have no form in chat",
             "mappings.md §10",
+            foreign=True,
         ),
         Loss(
             "response.opaque",

@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.losses import EXTRAS
 
 Body = dict[str, Any]
 
@@ -42,23 +43,6 @@ ROWS = {
     "web_search_options": "web_search",
 }
 """Members that may be left out, and the row of the loss table that says so."""
-
-EXTRAS = (
-    "audio",
-    "metadata",
-    "modalities",
-    "moderation",
-    "prediction",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "verbosity",
-    "web_search_options",
-)
-"""Members that compatible vendors do not have, unless they say so (vendors.md §1)."""
 
 KEPT = frozenset({"model", "messages", "stream", "tools", "response_format", "n"})
 """Members without which the request would mean something else."""
@@ -96,7 +80,7 @@ def leave_out(body: Body, names: Collection[str], log: LossLog) -> None:
         if name not in body or name in KEPT:
             continue
         if says_something(name, body.pop(name)):
-            log.note(ROWS.get(name, "extra"), name)
+            log.note(ROWS.get(name, "extra.refused"), name)
 
 
 def says_something(name: str, value: object) -> bool:

@@ -204,6 +204,10 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "user": (asked(HI, user="u"), target(drop=("user", "safety_identifier"))),
     "user.hash": (asked(HI, user="ann@example.org"), TARGET),
     "audio": (asked(HI, audio=RAW), target(drop=("audio",))),
+    "extra.refused": (
+        asked(HI, extra={"openai-chat": {"odd": RAW}}),
+        target(drop=("odd",)),
+    ),
     "message.ext": (
         asked(UnifiedMessage(role="user", content=HI.content, ext={"openai-chat": {"x": RAW}})),
         target(known_fields_only=True),
@@ -305,6 +309,7 @@ def test_every_row_has_a_case() -> None:
 def test_request_row(field: str) -> None:
     row = chat.REQUEST_LOSSES[field]
     request, to = REQUESTS[field]
+    assert row.possible(to, request.source.dialect == chat.NAME)
     if row.outcome == "refused":
         with pytest.raises(PlexusError) as caught:
             chat.format_request(request, to)

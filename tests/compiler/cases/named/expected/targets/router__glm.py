@@ -2,11 +2,11 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers import anthropic_messages, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.cerebras import Cerebras
 from plexus.transformers.steps.groq import Groq
-from plexus.transformers.translation import Passthrough
+from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import ROUTER
 
@@ -70,6 +70,9 @@ TARGET = Target(
             Candidate(None, Passthrough(anthropic_messages, MODEL, WIRE_STEPS)),
         ),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL, WIRE_STEPS)),),
+        "openai-responses": (
+            Candidate(None, Translate(openai_responses, anthropic_messages, MODEL, (), WIRE_STEPS)),
+        ),
     },
 )
 
