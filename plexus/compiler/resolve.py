@@ -47,7 +47,11 @@ _CREDENTIALS = frozenset(
     {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
 _OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
-_VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
+_VENDORS = {
+    "api.openai.com": "/v1",
+    "api.anthropic.com": "/v1",
+    "generativelanguage.googleapis.com": "/v1beta",
+}
 
 
 class Resolved(Struct, frozen=True):

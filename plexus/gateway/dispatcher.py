@@ -69,7 +69,7 @@ class Exchange:
         self._watch = channel.watch
         self._loop = asyncio.get_running_loop()
         self._mark = 0.0
-        self._down = Downstream(channel, dialect) if call.stream else None
+        self._down = Downstream(channel, dialect, call) if call.stream else None
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []

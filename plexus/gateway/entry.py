@@ -8,7 +8,8 @@ from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import no_route
+from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.gemini import gemini_call
 from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
 from plexus.gateway.services import Services
@@ -55,18 +56,26 @@ class PinnedEndpoint:
 
     async def on_post(self, req: Request, resp: Response, pinned: str) -> None:
         channel: Channel = req.scope[KEY]
-        name, call = split(pinned)
-        if call not in CALLS:
+        name, path = split(pinned)
+        call = gemini_call(path, channel.query)
+        if call is not None:
+            channel.dialect, channel.framing = GEMINI, call.framing
+        elif path in CALLS:
+            channel.dialect = CALLS[path]
+        else:
             raise PlexusError(no_route(req.method, req.path))
-        channel.dialect = CALLS[call]
         entry = self._find(channel, name)
+        if call is not None:
+            services = self._services
+            raw = await read_body(channel, services.settings.body_limit, services.limits)
+            channel.asked = parse_body(raw, entry.name, call.stream)
         await self._services.resource(entry).on_post(req, resp)
 
     async def on_get(self, req: Request, resp: Response, pinned: str) -> None:
         """``/v1/models`` behind a pinned address: the one name."""
         channel: Channel = req.scope[KEY]
         name, call = split(pinned)
-        if call != "/v1/models":
+        if call not in ("/v1/models", "/v1beta/models"):
             raise PlexusError(no_route(req.method, req.path))
         await self._models.show(channel, [self._find(channel, name)])
 
@@ -80,6 +89,6 @@ class PinnedEndpoint:
 
 
 def split(pinned: str) -> tuple[str, str]:
-    """``fast/v1/messages`` → ``fast``, ``/v1/messages``; the last ``/v1/`` counts."""
-    name, slash, rest = pinned.rpartition("/v1/")
-    return name, f"{slash}{rest}"
+    """``fast/v1/messages`` → ``fast``, ``/v1/messages``: the last version in it counts."""
+    at = max(pinned.rfind("/v1/"), pinned.rfind("/v1beta/"), 0)
+    return pinned[:at], pinned[at:]

@@ -3,12 +3,11 @@
 from math import ceil
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from plexus.gateway.reply import RawHeaders
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.streaming.framing import Frame
+from plexus.transformers import anthropic_messages, gemini, openai_chat
 from plexus.transformers.base import Dialect
-from plexus.unified.errors import ErrorKind, UnifiedError
+from plexus.unified.errors import UnifiedError
 
 if TYPE_CHECKING:
     from plexus.gateway.channel import Channel
@@ -16,17 +15,11 @@ if TYPE_CHECKING:
 DIALECTS: dict[str, Dialect] = {
     openai_chat.NAME: openai_chat,
     anthropic_messages.NAME: anthropic_messages,
+    gemini.NAME: gemini,
 }
 """The dialects this version serves."""
 
-GEMINI = "gemini"
-
-_GEMINI_STATUS: dict[ErrorKind, str] = {
-    "authentication": "UNAUTHENTICATED",
-    "not_found": "NOT_FOUND",
-    "permission": "PERMISSION_DENIED",
-    "server": "INTERNAL",
-}
+GEMINI = gemini.NAME
 
 _ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
 _GEMINI_VERBS = (
@@ -37,6 +30,7 @@ _GEMINI_VERBS = (
     ":batchEmbedContents",
     ":predict",
 )
+_GEMINI_UNSERVED = _GEMINI_VERBS[2:]
 _WAIT_MAX = 60
 
 STOPPING = UnifiedError(
@@ -49,23 +43,18 @@ def dialect_of(path: str) -> str:
 
     Responses, embeddings and unknown paths share the chat dialect's error body.
     """
-    for pinned in ("/aliases/", "/targets/"):
-        if path.startswith(pinned) and (at := path.find("/v1/")) > 0:
-            path = path[at:]
+    if path.startswith(("/aliases/", "/targets/")):
+        found = (path.find("/v1/"), path.find("/v1beta/"))
+        path = path[max(0, min((at for at in found if at > 0), default=0)) :]
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
-    if path.startswith("/v1beta") or path.endswith(_GEMINI_VERBS):
+    if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
         return GEMINI
     return openai_chat.NAME
 
 
 def format_error(dialect: str, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
     """HTTP status and body of ``error`` in ``dialect``."""
-    if dialect == GEMINI:
-        status = error.http_status
-        word = _GEMINI_STATUS.get(error.kind, "INVALID_ARGUMENT")
-        body = {"code": status, "message": error.message, "status": word, "details": []}
-        return status, msgspec.json.encode({"error": body})
     return DIALECTS[dialect].format_error(error, request_id)
 
 
@@ -81,7 +70,10 @@ def error_headers(error: UnifiedError) -> RawHeaders:
     return headers
 
 
-GUIDE = "Plexus serves POST /v1/chat/completions, POST /v1/messages and GET /v1/models"
+GUIDE = (
+    "Plexus serves POST /v1/chat/completions, POST /v1/messages, POST "
+    "/v1beta/models/{model}:generateContent and :streamGenerateContent, and GET /v1/models"
+)
 
 _UNSERVED = {
     "/responses": "the Responses API",
@@ -97,8 +89,8 @@ def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
         said = f"{path} has /v1 twice: leave it out of the base URL that the client is given"
-    elif path.endswith(_GEMINI_VERBS) or path.startswith("/v1beta"):
-        said = "the Gemini API is not served yet"
+    elif path.endswith(_GEMINI_UNSERVED):
+        said = f"{path.rpartition(':')[2]} is not served yet"
     else:
         tail = path.removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]
@@ -120,4 +112,7 @@ async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | No
         return
     dialect = channel.dialect or dialect_of(channel.path)
     status, body = format_error(dialect, error, channel.record.id)
+    if channel.framing is not None:
+        encoder = channel.framing()
+        body = encoder.encode(Frame("", body)) + encoder.end()
     await channel.send(status, error_headers(error) + (extra or []), body)

@@ -50,6 +50,7 @@ class ModelResource:
             source=self._source(channel, dialect),
             strict=self.strict,
             show_model=None if self.reveal_model else self.name,
+            framing=channel.framing,
         )
         asking = Asking(targets=self.order(), timeouts=self.timeouts, reveal=self.reveal_model)
         channel.guard()

@@ -101,3 +101,6 @@ class SSEEncoder:
 
     def end(self) -> bytes:
         return b""
+
+    def resume(self) -> None:
+        """Every event stands for itself."""

@@ -5,7 +5,7 @@ it: transformRequestOut = parse_request, transformRequestIn = format_request, tr
 parse_response / stream_parser, transformResponseIn = format_response / stream_formatter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
@@ -28,6 +28,8 @@ class ClientCall(Struct, frozen=True, kw_only=True):
 
     ``model`` is the requested name.  ``strict`` is ``"on_loss": "error"``; ``show_model`` is the
     alias name to show instead of the provider's model (``"reveal_model": false``), else None.
+    ``framing`` makes the encoder of a stream whose client asked for another framing than its
+    dialect's own.
     """
 
     model: str
@@ -36,6 +38,7 @@ class ClientCall(Struct, frozen=True, kw_only=True):
     source: Source
     strict: bool = False
     show_model: str | None = None
+    framing: Callable[[], Encoder] | None = None
 
 
 class WireRequest(Struct, frozen=True, kw_only=True):
@@ -169,6 +172,11 @@ class Dialect(Protocol):
     def decoder(self) -> Decoder: ...
 
     def encoder(self) -> Encoder: ...
+
+
+def client_encoder(dialect: Dialect, call: ClientCall) -> Encoder:
+    """The encoder of a stream to the client of ``call``."""
+    return dialect.encoder() if call.framing is None else call.framing()
 
 
 class StreamStage(Protocol):

@@ -20,6 +20,7 @@ from plexus.transformers.base import (
     StreamStage,
     WireRequest,
     WireStep,
+    client_encoder,
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
@@ -201,9 +202,11 @@ class PassthroughPrepared:
             raise _disguised(seen.error, body, "application/json")
         if self._call.show_model is not None:
             body = _rename(body, self._call.show_model)
-        return Answer(
-            body=body, content_type="application/json", usage=seen.usage, finish=seen.finish
-        )
+        kind = "application/json"
+        if self._call.stream and self._call.framing is not None:
+            encoder = self._call.framing()
+            body, kind = encoder.encode(Frame("", body)) + encoder.end(), encoder.content_type
+        return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
@@ -261,7 +264,7 @@ class TranslatePrepared:
     def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
         """A whole answer to a client that asked for a stream (streaming.md §11)."""
         formatter = self._translate.client.stream_formatter(self._request)
-        encoder = self._translate.client.encoder()
+        encoder = client_encoder(self._translate.client, self._call)
         frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
         return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
@@ -319,9 +322,12 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
 def _rename(body: bytes, model: str) -> bytes:
     try:
-        return JsonBody.parse(body).edit({"model": msgspec.json.encode(model)})
+        document = JsonBody.parse(body)
     except DocumentError:
         return body
+    # Gemini's name for it; an answer without either gets none.
+    name = next((n for n in ("model", "modelVersion") if n in document.fields), None)
+    return body if name is None else document.edit({name: msgspec.json.encode(model)})
 
 
 class _Stream:
@@ -337,7 +343,7 @@ class _Stream:
         self._client = client
         self._call = call
         self._wire = wire
-        self._encoder = client.encoder()
+        self._encoder = client_encoder(client, call)
         self.content_type = self._encoder.content_type
 
     def keep_alive(self) -> bytes:
@@ -383,6 +389,7 @@ class PassthroughStream(_Stream):
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = b""
         """What came up to the first event, None after it."""
+        self._reframed = call.framing is not None
 
     def _read(self, data: bytes) -> bytes:
         if self._lead is not None:
@@ -392,6 +399,8 @@ class PassthroughStream(_Stream):
     def _end(self) -> bytes:
         frames = self._decoder.close()
         out = self._relay(frames)
+        if self._reframed:
+            return out + (self._encoder.end() if self.finished else b"")
         if self.finished or self.failure is not None:
             return out
         # An error event follows: the unterminated last frame must not swallow it.
@@ -420,12 +429,23 @@ class PassthroughStream(_Stream):
                 self._lead = None
             if seen.usage_only and self._wire.hide_usage:
                 continue
-            if self._call.show_model is not None and frame.data:
+            if self._reframed:
+                out.append(self._in_other_framing(frame))
+            elif self._call.show_model is not None and frame.data:
                 renamed = self._client.rename_model(frame, self._call.show_model)
                 out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _in_other_framing(self, frame: Frame) -> bytes:
+        """The event for a client that reads another framing than the provider writes."""
+        if not frame.data:
+            return b""
+        if self._call.show_model is not None:
+            frame = self._client.rename_model(frame, self._call.show_model)
+        out = self._encoder.encode(frame)
+        return out if self.failure is None else out + self._encoder.end()
 
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
