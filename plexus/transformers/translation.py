@@ -215,7 +215,8 @@ class PassthroughPrepared:
         error = self._dialect.parse_error(status, headers, readable(body))
         content_type = headers.get("content-type", "application/json")
         # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        hidden = status in (401, 403) or "html" in content_type
+        credential = status in (401, 403) or error.code == "upstream_credential"
+        hidden = credential or "html" in content_type
         return Failure(
             error=error,
             status=status,

@@ -122,10 +122,10 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Unified
         request_id=headers.get("x-request-id"),
     )
     if kind in ("authentication", "permission"):
-        # The provider may quote the key.
+        said = f": {found.message}" if found.message else ""
         return UnifiedError(
             kind="upstream",
-            message=f"the provider refused the credential that Plexus holds for it ({status})",
+            message=f"the provider refused the credential that Plexus holds for it{said}",
             code="upstream_credential",
             should_retry=False,
             upstream=upstream,

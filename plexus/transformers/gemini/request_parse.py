@@ -1,6 +1,7 @@
 """A client's generateContent body to the canonical request (gemini.md §2, mappings.md §2-§8)."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from plexus.transformers.gemini.thinking import parse_thinking
 from plexus.transformers.gemini.tools import parse_choice, parse_tools
 from plexus.unified.content import (
     Content,
+    Ext,
     OpaqueContent,
     Origin,
     TextContent,
@@ -191,8 +193,7 @@ def _message(level: Level, pairing: "_Pairing") -> Iterator[UnifiedMessage]:
     rest = level.rest()
     ext = {NAME: rest} if rest else {}
     if role == "assistant":
-        content = tuple(pairing.called(parts))
-        yield UnifiedMessage(role="assistant", content=content, ext=ext)
+        yield from _spoken(parts, ext, level.path, pairing)
         return
     results = [part for part in parts if isinstance(part, ToolResultContent)]
     others = [part for part in parts if not isinstance(part, ToolResultContent)]
@@ -202,6 +203,23 @@ def _message(level: Level, pairing: "_Pairing") -> Iterator[UnifiedMessage]:
         ext = {}
     if others or not results:
         yield UnifiedMessage(role="user", content=tuple(map(_said, others)), ext=ext)
+
+
+def _spoken(
+    parts: list[Content], ext: Ext, path: str, pairing: "_Pairing"
+) -> Iterator[UnifiedMessage]:
+    """The model's turn; results in it are of calls that Google ran itself (MCP servers)."""
+    for answered, run in groupby(parts, lambda part: isinstance(part, ToolResultContent)):
+        if answered:
+            results = [part for part in run if isinstance(part, ToolResultContent)]
+            content: tuple[Content, ...] = tuple(pairing.answered(results, path))
+            mark = {NAME: {**ext.get(NAME, {}), "role": Raw(b'"model"')}}
+            yield UnifiedMessage(role="tool", content=content, ext=mark)
+        else:
+            content = tuple(pairing.called(list(run)))
+            yield UnifiedMessage(role="assistant", content=content, ext=ext)
+    if not parts:
+        yield UnifiedMessage(role="assistant", ext=ext)
 
 
 def _said(part: Content) -> Content:

@@ -49,6 +49,7 @@ class TurnWriter:
         self._log = log
         self._turns: list[_Turn] = []
         self._waiting: list[ToolCallContent] = []
+        self._given: list[Item] = []
         self._calls: dict[str, str] = {}
 
     def write(self, messages: Iterable[UnifiedMessage], first: int) -> list[Wire]:
@@ -56,7 +57,7 @@ class TurnWriter:
         for index, message in enumerate(messages, first):
             self._message(message, f"messages[{index}]")
         if not self._native:
-            self._settle([])
+            self._settle()
             if not self._turns or self._turns[0].role != "user":
                 empty = not self._turns
                 self._log.note(
@@ -85,11 +86,18 @@ class TurnWriter:
             items, fields = _wrapped(items, path), {}
         results = [item for item in items if isinstance(item[0], ToolResultContent)]
         others = [item for item in items if not isinstance(item[0], ToolResultContent)]
-        if results or not self._native:
-            self._settle(results, fields)
+        if self._native and results:
+            wires = [self._result(item)[0] for item in results]
+            self._turns.append(_Turn("user", list(wires), fields, results=True))
+            fields = {}
+        elif results:
+            # Some dialects have a message for each result.
+            self._given += results
         if others or not results:
+            if not self._native:
+                self._settle()
             written = [wire for part, where in others for wire in self._writer.write(part, where)]
-            self._add("user", written, {} if results else fields)
+            self._add("user", written, fields)
 
     def _add(self, role: str, parts: list[Written], fields: dict[str, Raw]) -> None:
         """A content, or more of the one before it where both are of one role."""
@@ -105,7 +113,7 @@ class TurnWriter:
 
     def _assistant(self, items: list[Item], fields: dict[str, Raw]) -> None:
         if not self._native:
-            self._settle([])
+            self._settle()
         foreign = _is_foreign(items, self._family)
         items = _placed(items, self._family)
         calls = [part for part, _ in items if isinstance(part, ToolCallContent)]
@@ -127,15 +135,10 @@ class TurnWriter:
 
     # -- results ---------------------------------------------------------------------------------
 
-    def _settle(self, results: list[Item], fields: dict[str, Raw] | None = None) -> None:
+    def _settle(self) -> None:
         """The results of the calls before, as many and in the same order (traps T69)."""
-        if self._native:
-            wires = [self._result(item) for item in results]
-            self._turns.append(_Turn("user", [w for w, _ in wires], fields or {}, results=True))
-            self._waiting = []
-            return
         given: dict[str, Item] = {}
-        for item in results:
+        for item in self._given:
             part, where = item
             assert isinstance(part, ToolResultContent)
             known = any(call.id == part.tool_call_id for call in self._waiting)
@@ -143,11 +146,12 @@ class TurnWriter:
                 self._log.note("part.tool_result.orphan", where)
             else:
                 given[part.tool_call_id] = item
+        self._given = []
         if not self._waiting:
             return
         ordered = [given.get(call.id) or self._missing(call) for call in self._waiting]
         written = [self._result(item) for item in ordered]
-        self._turns.append(_Turn("user", [w for w, _ in written], fields or {}, results=True))
+        self._turns.append(_Turn("user", [wire for wire, _ in written], results=True))
         self._waiting = []
         media = [item for _, items in written for item in items]
         if media:

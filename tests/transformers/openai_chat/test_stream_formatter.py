@@ -244,7 +244,13 @@ def test_T26_a_gemini_signature_stays_with_its_call() -> None:
                 "index": 0,
             }
         ],
-        "tool_calls": [{"index": 0, "extra_content": {"google": {"thought_signature": "sig"}}}],
+        "tool_calls": [
+            {
+                "index": 0,
+                "function": {"arguments": ""},
+                "extra_content": {"google": {"thought_signature": "sig"}},
+            }
+        ],
     }
 
 
