@@ -1,9 +1,10 @@
-"""What mutations start from: rich documents of both dialects, and recorded ones where they are."""
+"""What mutations start from: rich documents of every dialect, and recorded ones where they are."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
+from tests.fuzz.seeds_gemini import GEMINI_ANSWERS, GEMINI_REQUESTS, GEMINI_STREAMS
 from tests.streams.corpus import Recorded, recorded
 
 _SEED_LIMIT = 12_000
@@ -616,9 +617,21 @@ MESSAGES_STREAMS: tuple[Frames, ...] = (
 )
 
 
-BUILT_IN_REQUESTS = {"openai-chat": CHAT_REQUESTS, "anthropic-messages": MESSAGES_REQUESTS}
-BUILT_IN_ANSWERS = {"openai-chat": CHAT_ANSWERS, "anthropic-messages": MESSAGES_ANSWERS}
-BUILT_IN_STREAMS = {"openai-chat": CHAT_STREAMS, "anthropic-messages": MESSAGES_STREAMS}
+BUILT_IN_REQUESTS = {
+    "openai-chat": CHAT_REQUESTS,
+    "anthropic-messages": MESSAGES_REQUESTS,
+    "gemini": GEMINI_REQUESTS,
+}
+BUILT_IN_ANSWERS = {
+    "openai-chat": CHAT_ANSWERS,
+    "anthropic-messages": MESSAGES_ANSWERS,
+    "gemini": GEMINI_ANSWERS,
+}
+BUILT_IN_STREAMS = {
+    "openai-chat": CHAT_STREAMS,
+    "anthropic-messages": MESSAGES_STREAMS,
+    "gemini": GEMINI_STREAMS,
+}
 
 
 def requests(dialect: str) -> list[Any]:

@@ -65,21 +65,26 @@ class AnswerWriter:
         self.count += len(wires)
         return wires
 
-    def text(self, text: str, thought: bool) -> list[Written]:
+    def text(self, text: str, thought: bool, proof: Proof | None = None) -> list[Written]:
         """A fragment of a text, or of a thought, as it comes."""
         if not thought:
-            return [self._signed({"text": text}, self._taken())]
-        return [{"text": text, "thought": True}] if self._thoughts else []
+            return [self._signed({"text": text}, proof or self._taken())]
+        if not self._thoughts:
+            return []
+        return [self._signed({"text": text, "thought": True}, proof)]
 
-    def end_text(self, part: TextContent | ThinkingContent) -> list[Written]:
-        """The end of a part whose text was written in fragments: its proof, its citations."""
+    def end_text(self, part: TextContent | ThinkingContent, signed: bool) -> list[Written]:
+        """The end of a part whose text was written in fragments: its citations, and its proof.
+
+        ``signed``: the last fragment had it.
+        """
         if isinstance(part, TextContent):
             self._cite(part)
-            self.count += 1
-            return [] if part.proof is None else [self._signed({"text": ""}, part.proof)]
         self.count += 1
-        if part.proof is None:
+        if part.proof is None or signed:
             return []
+        if isinstance(part, TextContent):
+            return [self._signed({"text": ""}, part.proof)]
         if not self._thoughts or not (part.text or part.summary):
             self._loose = part.proof
             return []

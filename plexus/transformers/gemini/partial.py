@@ -27,7 +27,7 @@ class PartialCall:
     """Collects the pieces; ``raw`` is the part the call began with."""
 
     def __init__(self, raw: Raw, origin: Origin) -> None:
-        part = parse_part(raw, "parts", origin)[-1]
+        part = parse_part(raw, "parts", origin, client=False)[0]
         if not isinstance(part, ToolCallContent):
             raise Malformed("parts", "expected a function call")
         self._part = part

@@ -54,10 +54,11 @@ RESOLUTIONS = {detail: level for level, detail in _LEVELS.items()}
 """``detail`` of an image to the level of its ``mediaResolution``."""
 
 
-def parse_part(raw: Raw, path: str, origin: Origin) -> tuple[Content, ...]:
-    """One part; two where its signature is another family's thinking.  Raises Malformed.
+def parse_part(raw: Raw, path: str, origin: Origin, client: bool = True) -> tuple[Content, ...]:
+    """One part of a client; two where its signature is another family's thinking.
 
-    Ids of calls are as given, "" for none; ``origin`` is who issued the signatures.
+    Ids of calls are as given, "" for none; ``origin`` is who issued the signatures.  An answer's
+    signatures (``client`` False) stay on their parts.  Raises Malformed.
     """
     level = Level(raw, path)
     signature = level.take("thoughtSignature", STRING)
@@ -66,9 +67,20 @@ def parse_part(raw: Raw, path: str, origin: Origin) -> tuple[Content, ...]:
     part = _data(level, raw, thought or False, origin)
     if isinstance(part, ServerToolCallContent | ServerToolResultContent | OpaqueContent):
         return (part,)
+    if isinstance(part, ToolResultContent) and not client:
+        # Google asked an MCP server itself.
+        return (
+            ServerToolResultContent(
+                tool_call_id=part.tool_call_id,
+                tool="mcp",
+                dialect=NAME,
+                raw=raw,
+                is_error=part.is_error,
+            ),
+        )
     rest = level.rest()
     ext: Ext = {NAME: {**part.ext.get(NAME, {}), **rest}} if rest else part.ext
-    if proof is None or signature is None or opened(signature) is None:
+    if proof is None or signature is None or not client or opened(signature) is None:
         return (replace(part, proof=proof, ext=ext),)
     part = replace(part, ext=ext)
     if isinstance(part, ThinkingContent):
@@ -242,13 +254,30 @@ def _server_result(name: str, level: Level, raw: Raw) -> ServerToolResultContent
     return ServerToolResultContent(tool_call_id=call_id, tool=tool, dialect=NAME, raw=raw)
 
 
-def parse_parts(level: Level, origin: Origin) -> list[Content]:
+def parse_parts(level: Level, origin: Origin, client: bool = True) -> list[Content]:
     """``parts`` of a Content, in order.  Raises Malformed."""
     where = level.where("parts")
     parts: list[Content] = []
     for number, raw in enumerate(level.items("parts")):
-        parts += parse_part(raw, f"{where}[{number}]", origin)
-    return joined(parts)
+        parts += parse_part(raw, f"{where}[{number}]", origin, client)
+    return joined(parts) if client else _one_thought(parts)
+
+
+def _one_thought(parts: list[Content]) -> list[Content]:
+    """Unsigned thoughts next to each other are one, as they are in a stream."""
+    out: list[Content] = []
+    for part in parts:
+        last = out[-1] if out else None
+        if (
+            isinstance(part, ThinkingContent)
+            and isinstance(last, ThinkingContent)
+            and last == ThinkingContent(text=last.text)
+            and part == ThinkingContent(text=part.text)
+        ):
+            out[-1] = ThinkingContent(text=last.text + part.text)
+        else:
+            out.append(part)
+    return out
 
 
 def joined(parts: list[Content]) -> list[Content]:

@@ -124,8 +124,8 @@ class Level:
             raise Malformed(self.where(name), LIST.expected) from None
 
     def rest(self) -> dict[str, Raw]:
-        """What nobody took, nulls left out."""
-        return {name: raw for name, raw in self.fields.items() if raw != _NULL}
+        """What nobody took, nulls left out, without white space: events stand on one line."""
+        return {name: Raw(compact(raw)) for name, raw in self.fields.items() if raw != _NULL}
 
 
 def is_string(raw: Raw) -> bool:

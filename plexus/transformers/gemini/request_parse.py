@@ -51,6 +51,9 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
         return _parse(call)
     except Malformed as problem:
         raise invalid(str(problem), problem.path) from None
+    except msgspec.MsgspecError as problem:
+        # A number that nothing can hold, inside a schema.
+        raise invalid(f"the request body cannot be read: {problem}") from None
 
 
 def _parse(call: ClientCall) -> UnifiedChatRequest:

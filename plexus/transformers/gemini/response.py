@@ -21,8 +21,16 @@ from plexus.transformers.gemini.grounding import cite
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME, made_id
 from plexus.transformers.gemini.parts import parse_parts
-from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
-from plexus.transformers.gemini.usage import format_usage, parse_usage
+from plexus.transformers.gemini.reader import (
+    ENUM,
+    INTEGER,
+    OBJECT,
+    STRING,
+    Level,
+    Malformed,
+    compact,
+)
+from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.unified.content import Content, Ext, Origin, ToolCallContent
 from plexus.unified.errors import PlexusError, UnifiedError
@@ -139,12 +147,13 @@ def _choice(level: Level, number: int, wire: WireRequest, response_id: str) -> C
     index = number if index is None or index < 0 else index
     content = level.object("content") or Level.of({}, level.where("content"))
     parts: list[Content] = []
-    for place, part in enumerate(parse_parts(content, origin_of(wire))):
+    for place, part in enumerate(parse_parts(content, origin_of(wire), client=False)):
         if isinstance(part, ToolCallContent):
             part = client_call(part, wire, f"{response_id} {index} {place}")
         parts.append(part)
     word = finish_word(level.take("finishReason", ENUM))
     logprobs = level.raw("logprobsResult")
+    logprobs = None if logprobs is None else Raw(compact(logprobs))
     fields = level.rest()
     done = tuple(cite(parts, fields))
     return Choice(
@@ -167,7 +176,7 @@ def format_response(
     if not (blocked and not response.choices[0].message.content):
         body["candidates"] = [_candidate(c, request, native, log) for c in response.choices]
     tier = response.service_tier
-    if tier is not None and tier not in ("standard", "flex", "priority") and not native:
+    if tier is not None and tier not in TIERS and not native:
         log.note("response.service_tier")
     if response.usage is not None:
         body["usageMetadata"] = format_usage(response.usage, tier)

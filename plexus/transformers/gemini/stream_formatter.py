@@ -12,7 +12,7 @@ from plexus.transformers.gemini.finish import format_finish
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.reader import compact, is_json
-from plexus.transformers.gemini.usage import format_usage
+from plexus.transformers.gemini.usage import TIERS, format_usage
 from plexus.transformers.losses import LossLog
 from plexus.unified.chunks import (
     FinishReport,
@@ -29,6 +29,7 @@ from plexus.unified.chunks import (
 )
 from plexus.unified.content import (
     Content,
+    Proof,
     RefusalContent,
     TextContent,
     ThinkingContent,
@@ -44,15 +45,20 @@ _CUT_SHORT = frozenset({"length", "context_window", "content_filter", "refusal",
 
 
 class _Part:
-    """An open part: whose it is, and how its thoughts come."""
+    """An open part: whose it is, and how its thoughts come.
 
-    __slots__ = ("choice", "kind", "part", "sub")
+    ``held`` is the last fragment of Google's own text: its signature may come right behind it.
+    """
+
+    __slots__ = ("choice", "held", "kind", "part", "signed", "sub")
 
     def __init__(self, part: Content, choice: int) -> None:
         self.part = part
         self.choice = choice
         self.kind = ""
         self.sub = 0
+        self.held = ""
+        self.signed = False
 
 
 class _Choice:
@@ -75,6 +81,7 @@ class GeminiStreamFormatter:
         self._request = request
         self._log = LossLog(RESPONSE_LOSSES)
         self._native = False
+        self._head: dict[str, Any] = {}
         self._tail: dict[str, Any] = {}
         self._ext: dict[str, Raw] = {}
         self._tier: str | None = None
@@ -115,6 +122,9 @@ class GeminiStreamFormatter:
         self._native = chunk.dialect == NAME
         self._usage, self._tier = chunk.usage, chunk.service_tier
         self._ext = dict(chunk.ext.get(NAME, {}))
+        if chunk.service_tier in TIERS:
+            # Google says it in every event; here the first one does, for counts come at the end.
+            self._head = {"usageMetadata": {"serviceTier": chunk.service_tier}}
         self._tail = {
             "modelVersion": chunk.model,
             "responseId": chunk.id or self._request.source.request_id,
@@ -130,45 +140,62 @@ class GeminiStreamFormatter:
     def _event(self, number: int, parts: list[Written]) -> list[Frame]:
         if not parts:
             return []
-        body = {"candidates": [candidate(number, parts)], **self._tail}
+        body = {"candidates": [candidate(number, parts)], **self._head, **self._tail}
+        self._head = {}
         return [_frame(body)]
 
     # -- parts -----------------------------------------------------------------------------------
 
     def _start(self, chunk: PartStart) -> list[Frame]:
         part = chunk.part
-        self._parts[chunk.index] = _Part(part, chunk.choice)
-        choice = self._choice(chunk.choice)
+        state = _Part(part, chunk.choice)
+        others = [other for other in self._parts.values() if other.choice == chunk.choice]
+        out = [frame for other in others for frame in self._release(other)]
+        self._parts[chunk.index] = state
         match part:
             case TextContent(text=text) if text:
-                return self._event(chunk.choice, choice.writer.text(text, False))
+                return out + self._write(state, text)
             case ThinkingContent(text=text, redacted=False) if text:
-                self._parts[chunk.index].kind = "thinking"
-                return self._event(chunk.choice, choice.writer.text(text, True))
+                state.kind = "thinking"
+                return out + self._write(state, text)
             case RefusalContent(text=text) if text:
-                return self._event(chunk.choice, [{"text": text}])
+                return out + self._event(chunk.choice, [{"text": text}])
             case _:
-                return []
+                return out
 
     def _delta(self, state: _Part, delta: PartDelta) -> list[Frame]:
         value = delta.value
+        if isinstance(value, Proof) and state.held:
+            state.signed = True
+            return self._release(state, value)
         if not isinstance(value, str) or not value:
             return []
-        writer = self._choice(state.choice).writer
         match delta.kind:
             case "text":
-                return self._event(state.choice, writer.text(value, False))
+                return self._write(state, value)
             case "thinking" | "thinking_summary":
-                return self._think(state, delta, value, writer)
+                return self._think(state, delta, value)
             case "refusal":
                 return self._event(state.choice, [{"text": value}])
             case _:
                 # Calls and media leave whole, at their end.
                 return []
 
-    def _think(
-        self, state: _Part, delta: PartDelta, text: str, writer: AnswerWriter
-    ) -> list[Frame]:
+    def _write(self, state: _Part, text: str) -> list[Frame]:
+        """A fragment; one of Google's own waits for the next, or for a signature."""
+        out = self._release(state)
+        state.held = text
+        return out if self._native else out + self._release(state)
+
+    def _release(self, state: _Part, proof: Proof | None = None) -> list[Frame]:
+        if not state.held:
+            return []
+        text, state.held = state.held, ""
+        thought = isinstance(state.part, ThinkingContent)
+        writer = self._choice(state.choice).writer
+        return self._event(state.choice, writer.text(text, thought, proof))
+
+    def _think(self, state: _Part, delta: PartDelta, text: str) -> list[Frame]:
         """A provider that gives thoughts and their summary gives the same twice."""
         first = not state.kind
         state.kind = state.kind or delta.kind
@@ -177,14 +204,15 @@ class GeminiStreamFormatter:
         if delta.sub != state.sub:
             state.sub = delta.sub
             text = text if first else "\n\n" + text
-        return self._event(state.choice, writer.text(text, True))
+        return self._write(state, text)
 
     def _stop(self, chunk: PartStop) -> list[Frame]:
         state = self._parts.pop(chunk.index)
         choice, part = self._choice(state.choice), chunk.part
         match part:
             case TextContent() | ThinkingContent(redacted=False):
-                return self._event(state.choice, choice.writer.end_text(part))
+                out = self._release(state)
+                return out + self._event(state.choice, choice.writer.end_text(part, state.signed))
             case RefusalContent():
                 choice.refused = True
                 return []

@@ -16,7 +16,15 @@ from plexus.transformers.gemini.grounding import parse_citations
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.partial import PartialCall
 from plexus.transformers.gemini.parts import parse_parts
-from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
+from plexus.transformers.gemini.reader import (
+    ENUM,
+    INTEGER,
+    OBJECT,
+    STRING,
+    Level,
+    Malformed,
+    compact,
+)
 from plexus.transformers.gemini.response import (
     block_reason,
     broken_answer,
@@ -24,7 +32,7 @@ from plexus.transformers.gemini.response import (
     is_error,
     origin_of,
 )
-from plexus.transformers.gemini.usage import merge_usage, parse_usage
+from plexus.transformers.gemini.usage import merge_usage, parse_usage, service_tier
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,
@@ -45,24 +53,42 @@ from plexus.unified.response import Finish
 
 
 class _Open:
-    """The text or thought that is being written; ``index`` is its part's."""
+    """A text or thought that is not over; ``index`` is its part's; ``sealed``: it was signed."""
 
-    __slots__ = ("builder", "index", "kind")
+    __slots__ = ("builder", "index", "kind", "sealed")
 
     def __init__(self, index: int, kind: DeltaKind, part: Content) -> None:
         self.index = index
         self.kind = kind
+        self.sealed = False
         self.builder = PartBuilder(part)
 
 
 class _Candidate:
-    """What came of one candidate."""
+    """What came of one candidate.
 
-    __slots__ = ("calls", "count", "ext", "logprobs", "number", "open", "partial", "word")
+    ``texts`` stay open to the end, for the citations come there; ``pending`` is a signature without
+    text, which waits for them.
+    """
+
+    __slots__ = (
+        "calls",
+        "count",
+        "ext",
+        "logprobs",
+        "number",
+        "open",
+        "partial",
+        "pending",
+        "texts",
+        "word",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.open: _Open | None = None
+        self.texts: list[_Open] = []
+        self.pending: TextContent | None = None
         self.partial: PartialCall | None = None
         self.calls = False
         self.count = 0
@@ -150,7 +176,7 @@ class GeminiStreamParser:
                 model=model,
                 dialect=NAME,
                 usage=found.usage if found is not None else None,
-                service_tier=found.service_tier if found is not None else None,
+                service_tier=service_tier(self._usage),
             )
         ]
 
@@ -165,7 +191,9 @@ class GeminiStreamParser:
             self._content(candidate, content, out)
         word = finish_word(level.take("finishReason", ENUM))
         candidate.word = word or candidate.word
-        candidate.logprobs = level.raw("logprobsResult") or candidate.logprobs
+        logprobs = level.raw("logprobsResult")
+        if logprobs is not None:
+            candidate.logprobs = Raw(compact(logprobs))
         candidate.ext.update(level.rest())
 
     def _content(self, candidate: _Candidate, content: Level, out: list[StreamChunk]) -> None:
@@ -177,13 +205,18 @@ class GeminiStreamParser:
             raws = content.items("parts")
             rest = [raw for raw in raws if not self._assemble(candidate, raw, out)]
             content.fields["parts"] = Raw(msgspec.json.encode(rest))
-        for part in parse_parts(content, self._origin):
+        for part in parse_parts(content, self._origin, client=False):
             self._add(candidate, part, out)
 
     # -- parts -----------------------------------------------------------------------------------
 
     def _add(self, candidate: _Candidate, part: Content, out: list[StreamChunk]) -> None:
+        if part == TextContent(text=""):
+            return
+        self._flush(candidate, out)
         match part:
+            case TextContent(text="") if not part.ext:
+                candidate.pending = part
             case TextContent():
                 self._grow(candidate, "text", part, out)
             case ThinkingContent(redacted=False):
@@ -194,6 +227,11 @@ class GeminiStreamParser:
                 self._close_open(candidate, out)
                 number = self._next(candidate)
                 out += [PartStart(number, part, candidate.number), PartStop(number, part)]
+
+    def _flush(self, candidate: _Candidate, out: list[StreamChunk]) -> None:
+        part, candidate.pending = candidate.pending, None
+        if part is not None:
+            self._grow(candidate, "text", part, out)
 
     def _next(self, candidate: _Candidate) -> int:
         number = self._parts
@@ -213,7 +251,7 @@ class GeminiStreamParser:
         if not part.text and not alone:
             return
         current = candidate.open
-        if current is None or current.kind != kind or alone:
+        if current is None or current.kind != kind or current.sealed or alone:
             self._close_open(candidate, out)
             bare = replace(part, text="", proof=None)
             current = candidate.open = _Open(self._next(candidate), kind, bare)
@@ -222,8 +260,7 @@ class GeminiStreamParser:
             self._delta(current, PartDelta(current.index, kind, part.text), out)
         if part.proof is not None:
             self._delta(current, PartDelta(current.index, "proof", part.proof), out)
-        if alone:
-            self._close_open(candidate, out)
+        current.sealed = alone
 
     def _delta(self, part: _Open, delta: PartDelta, out: list[StreamChunk]) -> None:
         part.builder.add(delta)
@@ -231,7 +268,11 @@ class GeminiStreamParser:
 
     def _close_open(self, candidate: _Candidate, out: list[StreamChunk]) -> None:
         current, candidate.open = candidate.open, None
-        if current is not None:
+        if current is None:
+            return
+        if current.kind == "text":
+            candidate.texts.append(current)
+        else:
             out.append(PartStop(current.index, current.builder.build()))
 
     def _call(self, candidate: _Candidate, part: ToolCallContent, out: list[StreamChunk]) -> None:
@@ -272,8 +313,12 @@ class GeminiStreamParser:
         for candidate in candidates:
             if candidate.partial is not None:
                 self._call(candidate, candidate.partial.build(), out)
-            self._cite(candidate, out)
             self._close_open(candidate, out)
+            self._cite(candidate, out)
+            self._flush(candidate, out)
+            self._close_open(candidate, out)
+            for text in candidate.texts:
+                out.append(PartStop(text.index, text.builder.build()))
             if candidate.logprobs is not None:
                 out.append(LogprobsDelta(candidate.number, candidate.logprobs))
             finish = parse_finish(candidate.word, candidate.calls)
@@ -292,12 +337,11 @@ class GeminiStreamParser:
         return [*out, *reports, MessageStop(ext={NAME: self._ext} if self._ext else {})]
 
     def _cite(self, candidate: _Candidate, out: list[StreamChunk]) -> None:
-        """Citations of the last text, which is still open; of others they come too late."""
-        current = candidate.open
-        if current is None or current.kind != "text":
-            return
-        for _, citation in parse_citations(candidate.ext, [current.builder.text]):
-            self._delta(current, PartDelta(current.index, "citation", citation), out)
+        texts = candidate.texts
+        words = [text.builder.text for text in texts]
+        for where, citation in parse_citations(candidate.ext, words):
+            text = texts[where]
+            self._delta(text, PartDelta(text.index, "citation", citation), out)
 
     def _fail(self, error: UnifiedError) -> list[StreamChunk]:
         self._ended = True

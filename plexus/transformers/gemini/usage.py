@@ -14,6 +14,7 @@ _COUNTS = (
     "toolUsePromptTokenCount",
     "totalTokenCount",
 )
+TIERS = ("standard", "flex", "priority")
 _TIERS = {
     "service_tier_standard": "standard",
     "service_tier_flex": "flex",
@@ -52,8 +53,9 @@ def parse_usage(fields: dict[str, Raw] | None) -> ReadUsage | None:
     level = Level.of(fields, "usageMetadata")
     if "promptTokenCount" not in fields and "candidatesTokenCount" not in fields:
         return None
+    word = service_tier(fields)
     prompt, cached, output, thoughts, tool_use, total = (_positive(level, name) for name in _COUNTS)
-    tier = level.take("serviceTier", ENUM)
+    level.raw("serviceTier")
     audio_in, image_in, text_in = _details(level, "promptTokensDetails")
     audio_out, _, text_out = _details(level, "candidatesTokensDetails")
     completion = (output or 0) + (thoughts or 0)
@@ -73,16 +75,18 @@ def parse_usage(fields: dict[str, Raw] | None) -> ReadUsage | None:
         tool_use_prompt_tokens=tool_use,
         ext={NAME: rest} if rest else {},
     )
-    return ReadUsage(usage, None if tier is None else _tier(str(tier)))
+    return ReadUsage(usage, word)
+
+
+def service_tier(fields: dict[str, Raw]) -> str | None:
+    """The tier in ``usageMetadata``, which may have nothing else yet.  Raises Malformed."""
+    word = Level.of(fields, "usageMetadata").take("serviceTier", ENUM)
+    return None if word is None else _TIERS.get(str(word).lower(), str(word).lower())
 
 
 def _positive(level: Level, name: str) -> int | None:
     count = level.take(name, INTEGER)
     return None if count is None or count < 0 else count
-
-
-def _tier(word: str) -> str:
-    return _TIERS.get(word.lower(), word.lower())
 
 
 def _details(level: Level, name: str) -> tuple[int | None, int | None, int | None]:
@@ -116,7 +120,7 @@ def format_usage(usage: UnifiedUsage, tier: str | None = None) -> dict[str, obje
         out["thoughtsTokenCount"] = thoughts
     if usage.tool_use_prompt_tokens is not None:
         out["toolUsePromptTokenCount"] = usage.tool_use_prompt_tokens
-    if tier in ("standard", "flex", "priority"):
+    if tier in TIERS:
         out["serviceTier"] = tier
     out.update(usage.ext.get(NAME, {}))
     return out

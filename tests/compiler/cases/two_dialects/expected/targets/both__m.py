@@ -2,9 +2,9 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.translation import Passthrough
+from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import BOTH
 
@@ -16,6 +16,7 @@ TARGET = Target(
     model="m",
     translations={
         "anthropic-messages": (Candidate(None, Passthrough(anthropic_messages, MODEL)),),
+        "gemini": (Candidate(None, Translate(gemini, anthropic_messages, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
     },
 )
