@@ -98,12 +98,16 @@ _decode = msgspec.json.Decoder().decode
 
 
 class _Found(msgspec.Struct):
-    """What an error body says; ``daily``: a quota of a whole day is used up."""
+    """What an error body says; ``daily``: a quota of a whole day is used up.
+
+    ``param`` is the field at fault.
+    """
 
     message: str = ""
     status: str | None = None
     code: int | None = None
     reason: str | None = None
+    param: str | None = None
     delay: str = ""
     daily: bool = False
 
@@ -134,6 +138,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Unified
     return UnifiedError(
         kind=kind,
         message=found.message or f"the provider answered with HTTP status {status}",
+        param=found.param,
         retry_after=None if final else _retry_after(headers, found.delay),
         should_retry=False if final else None,
         upstream=upstream,
@@ -202,6 +207,10 @@ def _fields(source: dict[str, Any]) -> _Found:
             found.reason = reason
         if isinstance(delay, str):
             found.delay = delay
+        for violation in _list(detail.get("fieldViolations")):
+            field = violation.get("field") if isinstance(violation, dict) else None
+            if isinstance(field, str) and field:
+                found.param = found.param or field
         for violation in _list(detail.get("violations")):
             quota = violation.get("quotaId") if isinstance(violation, dict) else None
             if isinstance(quota, str) and "PerDay" in quota:

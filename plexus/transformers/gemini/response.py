@@ -88,10 +88,13 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
         raise PlexusError(parse_stream_error(body, who))
     response_id = level.take("responseId", STRING) or ""
     candidates = level.items("candidates")
-    choices = [
-        _choice(Level(raw, f"candidates[{number}]"), number, wire, response_id)
-        for number, raw in enumerate(candidates)
-    ]
+    found: dict[int, Choice] = {}
+    for number, raw in enumerate(candidates):
+        choice = _choice(Level(raw, f"candidates[{number}]"), number, wire, response_id)
+        # An index that came before is another candidate's all the same.
+        index = choice.index if choice.index not in found else max(found) + 1
+        found[index] = choice if index == choice.index else replace(choice, index=index)
+    choices = [found[index] for index in sorted(found)]
     feedback = level.fields.get("promptFeedback")
     if not choices and (blocked := block_reason(feedback)) is not None:
         message = UnifiedMessage(role="assistant")
@@ -103,14 +106,14 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
         if failed and not choice.message.content:
             # Nothing a client could use; another target may do better (traps T70).
             raise PlexusError(broken_answer(choice.finish, choice.ext, who))
-    found = parse_usage(level.take("usageMetadata", OBJECT))
+    counted = parse_usage(level.take("usageMetadata", OBJECT))
     return UnifiedChatResponse(
         id=response_id,
         model=level.take("modelVersion", STRING) or "",
         choices=tuple(choices),
         dialect=NAME,
-        usage=found.usage if found is not None else None,
-        service_tier=found.service_tier if found is not None else None,
+        usage=counted.usage if counted is not None else None,
+        service_tier=counted.service_tier if counted is not None else None,
         ext=answer_ext(level.rest()),
     )
 
