@@ -12,6 +12,7 @@ from plexus.transformers.gemini.reader import (
     STRING,
     Level,
     compact,
+    is_object,
     is_string,
     snake,
     text_of,
@@ -145,19 +146,24 @@ def _result(level: Level, origin: Origin) -> ToolResultContent:
     """``output`` or ``error`` alone is the result, any other ``response`` is it whole."""
     name, call_id = level.take("name", STRING), level.take("id", STRING) or ""
     raw = level.raw("response")
-    text, is_error = ("", False) if raw is None else _output(raw, level.where("response"))
+    where = level.where("response")
+    text, is_error, plain = ("", False, True) if raw is None else _output(raw, where)
     content: list[Content] = [TextContent(text=text)] if text else []
     where = level.where("parts")
     for number, item in enumerate(level.items("parts")):
         content += parse_part(item, f"{where}[{number}]", origin)
     rest = level.rest()
+    if raw is not None and not plain:
+        # As text it suits every dialect; the value itself is for Google.
+        rest["response"] = Raw(compact(raw))
     ext = {NAME: {"functionResponse": Raw(msgspec.json.encode(rest))}} if rest else {}
     return ToolResultContent(
         tool_call_id=call_id, content=tuple(content), name=name, is_error=is_error, ext=ext
     )
 
 
-def _output(raw: Raw, path: str) -> tuple[str, bool]:
+def _output(raw: Raw, path: str) -> tuple[str, bool, bool]:
+    """The text, whether it is an error's, and whether the text says all of it."""
     level = Level(raw, path)
     value, is_error = raw, False
     if len(level.fields) == 1:
@@ -165,8 +171,8 @@ def _output(raw: Raw, path: str) -> tuple[str, bool]:
         if name in ("output", "error"):
             value, is_error = inner, name == "error"
     if is_string(value):
-        return text_of(value, path), is_error
-    return compact(value).decode(), is_error
+        return text_of(value, path), is_error, True
+    return compact(value).decode(), is_error, is_object(value) and not is_error
 
 
 def _inline(level: Level, part: Level) -> Content:

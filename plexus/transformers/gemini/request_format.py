@@ -171,6 +171,7 @@ class _Formatter:
             names=self.names,
             native=self.native,
             nested=self.native or thinker(self.target.model, self.caps).tool_media,
+            caps=self.caps,
             log=self.log,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.gemini.media import sniff, split_data_url, type_of_url
 from plexus.transformers.gemini.names import NAME, is_made
 from plexus.transformers.gemini.parts import RESOLUTIONS
@@ -30,7 +31,7 @@ from plexus.unified.content import (
     ToolResultContent,
     VideoContent,
 )
-from plexus.unified.errors import invalid
+from plexus.unified.errors import invalid, unsupported
 
 Wire = dict[str, Any]
 Written = Wire | Raw
@@ -71,12 +72,14 @@ class PartWriter:
         names: Mapping[str, str],
         native: bool,
         nested: bool,
+        caps: Capabilities,
         log: LossLog,
     ) -> None:
         self._family = family
         self._names = names
         self._native = native
         self._nested = nested
+        self._caps = caps
         self._log = log
 
     def write(self, part: Content, path: str) -> list[Written]:
@@ -205,6 +208,7 @@ class PartWriter:
         self, part: ImageContent | AudioContent | VideoContent | DocumentContent, path: str
     ) -> Wire:
         """Bytes, or an address, of media."""
+        self._check(part, path)
         match part:
             case ImageContent(source=source, detail=detail):
                 wire = self._source(source, "image/png", "image", path)
@@ -224,6 +228,17 @@ class PartWriter:
                 assert source is not None
                 wire = self._source(source, "application/pdf", "document", path)
         return self._dress(wire, part, path)
+
+    def _check(self, part: Content, path: str) -> None:
+        """Raises PlexusError for media the model is known not to take."""
+        caps = self._caps
+        for kind, taken, name in (
+            (ImageContent, caps.images, "images"),
+            (DocumentContent, caps.documents, "documents"),
+            (AudioContent, caps.audio, "audio"),
+        ):
+            if isinstance(part, kind) and taken is False:
+                raise unsupported(f"the model takes no {name}", path)
 
     def _source(self, source: MediaSource, default: str, kind: str, path: str) -> Wire:
         media_type, data = source.media_type.lower(), source.data
