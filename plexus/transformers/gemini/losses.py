@@ -491,13 +491,6 @@ RESPONSE_LOSSES = table(
         ),
         Loss("response.service_tier", "lost", "a tier Google has no name for", "mappings §10"),
         Loss(
-            "response.container",
-            "lost",
-            "no containers",
-            "canonical §4",
-            silent=True,
-        ),
-        Loss(
             "response.extra",
             "lost",
             "unknown fields of another dialect",

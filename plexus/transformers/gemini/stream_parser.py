@@ -282,12 +282,10 @@ class GeminiStreamParser:
         seed = f"{self._id} {candidate.number} {candidate.count}"
         done = client_call(part, self._wire, seed)
         number = self._next(candidate)
-        bare = replace(done, arguments="", proof=None)
-        out.append(PartStart(number, bare, candidate.number))
+        # The signature is known at once: some clients must see it before the call.
+        out.append(PartStart(number, replace(done, arguments=""), candidate.number))
         if done.arguments:
             out.append(PartDelta(number, "tool_args", done.arguments))
-        if done.proof is not None:
-            out.append(PartDelta(number, "proof", done.proof))
         out.append(PartStop(number, done))
 
     def _assemble(self, candidate: _Candidate, raw: Raw, out: list[StreamChunk]) -> bool:

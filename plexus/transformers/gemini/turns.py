@@ -189,7 +189,8 @@ def _placed(items: list[Item], family: str) -> list[Item]:
     """Signatures on the parts they came with.
 
     Dialects without a field for them carry a signature as thinking without text, before the call
-    it belongs to or behind the text (canonical.md §6).
+    it belongs to or behind the text (canonical.md §6).  The first call of a step is the one that is
+    signed, so a signature behind an unsigned first call is that call's.
     """
     out: list[Item] = []
     loose: Proof | None = None
@@ -197,6 +198,9 @@ def _placed(items: list[Item], family: str) -> list[Item]:
         if isinstance(part, ThinkingContent) and _bare(part, family):
             _settle_loose(out, loose)
             loose = part.proof
+            if _first_call(out):
+                out[-1] = (replace(out[-1][0], proof=loose), out[-1][1])
+                loose = None
             continue
         if loose is not None and isinstance(part, ToolCallContent) and part.proof is None:
             part, loose = replace(part, proof=loose), None
@@ -206,6 +210,12 @@ def _placed(items: list[Item], family: str) -> list[Item]:
         out.append((part, where))
     _settle_loose(out, loose)
     return out
+
+
+def _first_call(out: list[Item]) -> bool:
+    """The last part is the only call so far, and it is not signed."""
+    calls = [part for part, _ in out if isinstance(part, ToolCallContent)]
+    return len(calls) == 1 and calls[0] is out[-1][0] and calls[0].proof is None
 
 
 def _bare(part: ThinkingContent, family: str) -> bool:

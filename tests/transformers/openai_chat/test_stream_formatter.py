@@ -234,7 +234,7 @@ def test_a_client_that_excludes_reasoning_gets_none() -> None:
 def test_T26_a_gemini_signature_stays_with_its_call() -> None:
     proof = Proof("sig", "signature", Origin("gemini"))
     made = ToolCallContent(id="c", name="f", arguments="{}", proof=proof)
-    assert deltas([made], "tool_calls")[-1] == {
+    assert deltas([made], "tool_calls")[1] == {
         "reasoning_details": [
             {
                 "type": "reasoning.encrypted",
