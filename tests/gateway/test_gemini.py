@@ -292,6 +292,30 @@ def test_failover_before_content(serve: Serve, first: FaultServer, second: Fault
     assert answer.headers["x-plexus-attempts"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("tools", "again"),
+    [
+        ([{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}], True),
+        ([{"functionDeclarations": [{"name": "f"}]}, {"codeExecution": {}}], False),
+        ([{"googleSearch": {}, "functionDeclarations": []}], False),
+    ],
+)
+def test_what_google_may_have_run_is_not_sent_twice(
+    serve: Serve, first: FaultServer, second: FaultServer, tools: Any, again: bool
+) -> None:
+    async def script(peer: Peer) -> None:
+        peer.close()
+
+    async def fine(peer: Peer) -> None:
+        await peer.answer(200, json.dumps(wire.gemini()).encode())
+
+    first.script, second.script = script, fine
+    served = serve(two(gemini(first), gemini(second)))
+    answer = served.ask(call("m"), {**BODY, "tools": tools})
+    assert answer.status == (200 if again else 502)
+    assert len(second.requests) == again
+
+
 def test_a_bare_error_is_said_again_as_an_event(
     serve: Serve, first: FaultServer, second: FaultServer
 ) -> None:
