@@ -4,8 +4,8 @@
 #   docker run --read-only --cap-drop all --publish 4000:4000 --volume "$PWD:/srv/plexus:ro" \
 #       --env OPENAI_API_KEY plexus
 #
-# The container listens on all of its addresses, so plexus.json must have client keys
-# (or the command says --allow-anonymous).
+# The container listens on port 4000 of all of its addresses, whatever plexus.json says, so that
+# must have client keys (or the command says --allow-anonymous).
 
 FROM python:3.13-slim-bookworm AS wheel
 WORKDIR /src
@@ -30,4 +30,4 @@ HEALTHCHECK --interval=10s --timeout=2s CMD ["python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:4000/livez', timeout=1)"]
 ENTRYPOINT ["plexus"]
 # Nothing is built in the container: a stale or edited generated/ is refused.
-CMD ["serve", "--generated", "generated", "--host", "0.0.0.0"]
+CMD ["serve", "--generated", "generated", "--host", "0.0.0.0", "--port", "4000"]

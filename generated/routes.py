@@ -32,6 +32,7 @@ ALIASES = {
         module="aliases.careful",
         resource="CarefulResource",
         alias="careful",
+        display_name="large, and small when it fails; nothing may be lost in translation.",
         max_output_tokens=4096,
     ),
     "claude-echo": Entry(
@@ -39,13 +40,21 @@ ALIASES = {
         module="aliases.echo",
         resource="EchoResource",
         alias="echo",
+        display_name="Says what it is told, in every dialect and without any key.",
     ),
-    "echo": Entry(name="echo", module="aliases.echo", resource="EchoResource", alias="echo"),
+    "echo": Entry(
+        name="echo",
+        module="aliases.echo",
+        resource="EchoResource",
+        alias="echo",
+        display_name="Says what it is told, in every dialect and without any key.",
+    ),
     "fast": Entry(
         name="fast",
         module="aliases.fast",
         resource="FastResource",
         alias="fast",
+        display_name="Two requests of three go to small, one to large.",
         max_output_tokens=4096,
     ),
 }

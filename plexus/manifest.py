@@ -6,15 +6,17 @@ Shared by the compiler, which writes it, and the loader, which believes nothing 
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+from plexus.plain_files import plain_bytes
 
 NAME = "manifest.json"
+COMMENT = "$comment"
+_FOREIGN = ("extra_body", "use")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"(?:[a-z0-9_]+/)?[a-z0-9_]+\.py")
 _LIMIT = 64 * 1024 * 1024
@@ -69,10 +71,23 @@ def digest(content: bytes) -> str:
 
 
 def canonical(data: object) -> bytes:
-    """A config without its layout: two files that mean the same have the same bytes."""
+    """A config without its layout and remarks: two that mean the same have the same bytes."""
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key != "$schema"}
-    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    return json.dumps(uncommented(data), sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def uncommented(data: Any) -> Any:
+    """A config without ``$comment`` keys, except where it carries JSON for others."""
+    if isinstance(data, list):
+        return [uncommented(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: value if key in _FOREIGN else uncommented(value)
+        for key, value in data.items()
+        if key != COMMENT
+    }
 
 
 def parse(text: str, path: Path) -> Manifest:
@@ -95,7 +110,7 @@ def read(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise ManifestError("missing", folder, "there is no generated package")
     try:
-        text = _content(path).decode("utf-8")
+        text = plain_bytes(path, _LIMIT, follow=False).decode("utf-8")
     except FileNotFoundError:
         raise ManifestError("missing", folder, f"has no {NAME}, so it is no build") from None
     except UnicodeDecodeError:
@@ -105,7 +120,10 @@ def read(folder: Path) -> Manifest:
     return parse(text, path)
 
 
-def verify(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+Verified: TypeAlias = "tuple[Manifest, dict[str, bytes]]"
+
+
+def verify(folder: Path) -> Verified:
     """The manifest and the content of every file, each read once and held against its SHA-256.
 
     Raises ManifestError for the first file that is changed, missing, foreign or no plain file.  A
@@ -125,7 +143,7 @@ def _sources(folder: Path, found: Manifest) -> dict[str, bytes]:
     for name, wanted in found.files.items():
         path = folder / name
         try:
-            sources[name] = _content(path)
+            sources[name] = plain_bytes(path, _LIMIT, follow=False)
         except FileNotFoundError:
             raise ManifestError("edited", path, "is missing") from None
         except OSError as error:
@@ -154,13 +172,3 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError as error:
         raise ManifestError("unreadable", folder, f"cannot be read: {error.strerror}") from None
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a plain file.  Raises OSError, also for links, devices and huge files."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as stream:
-        state = os.fstat(handle)
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _LIMIT:
-            raise OSError(22, "not a plain file")
-        return stream.read()

@@ -7,8 +7,9 @@ output.  Results go to stdout, everything else to stderr.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from plexus import __version__
 
 CLIENTS = ("openai", "anthropic", "claude-code")
 FORMATS = ("text", "json", "github")
+
+_DIGITS = re.compile(r"[0-9]{1,6}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,12 +109,12 @@ def _parser() -> ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
+    if not _DIGITS.fullmatch(text) or int(text) < 1:
+        raise ArgumentTypeError(f"{text[:40]!r} is no number from 1 up")
+    return int(text)
 
 
 def _port(text: str) -> int:
-    if not 0 <= (number := int(text)) <= 65535:
-        raise ValueError(text)
-    return number
+    if not _DIGITS.fullmatch(text) or int(text) > 65535:
+        raise ArgumentTypeError(f"{text[:40]!r} is no port: 0 to 65535")
+    return int(text)

@@ -59,12 +59,14 @@ def build(arguments: Namespace) -> int:
     from plexus.compiler.output import OutputError
 
     examined = examine(config_path(arguments))
+    out = out_path(arguments)
+    if arguments.check and not examined.failed:
+        return _compare(examined, out, arguments.format)
     show(examined, arguments.format)
     if examined.failed:
         return 1
-    out = out_path(arguments)
     try:
-        return _compare(examined, out) if arguments.check else _write(examined, out, arguments)
+        return _write(examined, out, arguments)
     except OutputError as error:
         return _refused(error, out, arguments.format)
 
@@ -82,19 +84,30 @@ def _write(examined: Examined, out: Path, arguments: Namespace) -> int:
     return 0
 
 
-def _compare(examined: Examined, out: Path) -> int:
+def _compare(examined: Examined, out: Path, form: str) -> int:
+    """For people a diff; for programs one diagnostic for each file that differs."""
     from plexus.compiler.output import differences
 
     try:
-        text = differences(out, generated(examined))
+        found = differences(out, generated(examined))
     except OSError as error:
-        print(f"{shown(out)}: cannot be read: {error.strerror}", file=sys.stderr)
+        message = f"cannot be read: {error.strerror}"
+        emit([*examined.diagnostics, Diagnostic(shown(out), 0, 0, "P506", message)], examined, form)
         return 1
-    if not text:
-        return 0
-    print(text, end="")
-    print(f"{shown(out)} is not what {examined.file} builds; run `plexus build`", file=sys.stderr)
-    return 3
+    if form == "text":
+        show(examined, form)
+        if found:
+            print("".join(found.values()), end="")
+            said = f"{shown(out)} is not what {examined.file} builds; run `plexus build`"
+            print(said, file=sys.stderr)
+    else:
+        message = f"is not what {examined.file} builds"
+        stale = [
+            Diagnostic(shown(out / name), 1, 1, "P507", message, "run `plexus build`")
+            for name in found
+        ]
+        emit([*examined.diagnostics, *stale], examined, form)
+    return 3 if found else 0
 
 
 def _refused(error: Exception, out: Path, form: str) -> int:
@@ -151,5 +164,6 @@ def _with_environment(examined: Examined) -> Examined:
 
     if examined.resolved is None or examined.document is None:
         return examined
-    found = missing(examined.document, examined.resolved.config, os.environ)
+    base = Path(examined.file).parent
+    found = missing(examined.document, examined.resolved.config, os.environ, base)
     return replace(examined, diagnostics=in_order((*examined.diagnostics, *found)))

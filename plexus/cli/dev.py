@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -19,10 +20,13 @@ from plexus.cli.build import show
 from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.output import OutputError, write
 from plexus.compiler.pipeline import examine, generated
+from plexus.compiler.source import LIMIT
 from plexus.manifest import digest
+from plexus.plain_files import plain_bytes
 
 _TURN = 0.2
 _PATIENCE = 10.0
+_LAST_WORDS = 5.0
 
 
 def dev(arguments: Namespace) -> int:
@@ -42,7 +46,11 @@ def dev(arguments: Namespace) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        _stop(server)
+        try:
+            _stop(server)
+        except KeyboardInterrupt:
+            # Told twice: no server may be left behind, and none waits any longer.
+            _stop(server)
 
 
 class Watched:
@@ -72,7 +80,7 @@ class Watched:
 
     def _read(self) -> str | None:
         try:
-            return digest(self._path.read_bytes())
+            return digest(plain_bytes(self._path, LIMIT))
         except OSError:
             return None
 
@@ -96,7 +104,8 @@ def _restarted(
     server: subprocess.Popen[bytes] | None, arguments: Namespace, out: Path
 ) -> subprocess.Popen[bytes]:
     _stop(server)
-    command = [sys.executable, "-m", "plexus", "serve", "--generated", str(out)]
+    command = [sys.executable, "-m", "plexus", "serve"]
+    command += ["--config", str(config_path(arguments)), "--out", str(out)]
     if arguments.host:
         command += ["--host", arguments.host]
     if arguments.port is not None:
@@ -107,15 +116,19 @@ def _restarted(
 
 
 def _stop(server: subprocess.Popen[bytes] | None) -> None:
-    """Let open answers finish, but not for ever: the port is needed."""
+    """Let open answers finish, but not for ever: the port is needed.
+
+    What is open after that ends with its dialect's error, as it does when this is called again.
+    """
     if server is None or server.poll() is not None:
         return
-    server.terminate()
-    try:
-        server.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    for seconds in (_PATIENCE, _LAST_WORDS):
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(seconds)
+            return
+    server.kill()
+    server.wait()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

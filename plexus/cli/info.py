@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plexus.cli.build import show
 from plexus.cli.paths import CONFIG, config_path
-from plexus.compiler import catalog
+from plexus.compiler import catalog, parents
 from plexus.compiler.config import Config
 from plexus.compiler.factory import option_schema
 from plexus.compiler.pipeline import examine
@@ -41,13 +41,14 @@ def init(arguments: Namespace) -> int:
     """A first config: the echo provider, and the providers whose keys are in the environment."""
     mode = "w" if arguments.force else "x"
     try:
-        with CONFIG.open(mode, encoding="utf-8") as handle:
-            handle.write(json.dumps(first_config(os.environ), indent=2) + "\n")
+        if CONFIG.exists() and not arguments.force:
+            said = f"{CONFIG} is already there; `plexus init --force` replaces it"
+            print(said, file=sys.stderr)
+            return 1
         SCHEMA.parent.mkdir(exist_ok=True)
         SCHEMA.write_text(schema_text(), encoding="utf-8")
-    except FileExistsError:
-        print(f"{CONFIG} is already there; `plexus init --force` replaces it", file=sys.stderr)
-        return 1
+        with CONFIG.open(mode, encoding="utf-8") as handle:
+            handle.write(json.dumps(first_config(os.environ), indent=2) + "\n")
     except OSError as error:
         print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return 1
@@ -94,13 +95,26 @@ def transformers(arguments: Namespace) -> int:
         found = catalog.step(name)
         kind = "ends pass-through" if catalog.ends_passthrough(found) else "wire"
         print(f"  {name:<22} {kind:<18} {_first_line(found)}")
-        options = ["any"] if found.OPEN else _options(option_schema(found))
+        options = _options(option_schema(found))
+        if found.OPEN:
+            options.append("any other" if options else "any")
         for option in options:
             print(f"    {option}")
+    print("\nnames of transformer.use that say what type and profile say")
+    for name in sorted((*parents.DIALECTS, *parents.VENDORS), key=str.casefold):
+        print(f"  {name:<22} {parents.meaning(name)}{_unserved(name)}")
     print("\nselectors")
     for name in catalog.selector_names():
         print(f"  {name:<22} {_first_line(catalog.selector(name))}")
     return 0
+
+
+def _unserved(name: str) -> str:
+    """What is said behind a name that no provider can have yet."""
+    if name in parents.CLOUDS:
+        return f" of {parents.CLOUDS[name]}, not served yet"
+    served = parents.DIALECTS.get(name) in (None, *catalog.dialects())
+    return "" if served else ", not served yet"
 
 
 def _first_line(found: type) -> str:
@@ -118,10 +132,14 @@ def _options(schema: Mapping[str, object]) -> list[str]:
     lines = []
     for name, part in found.get("properties", {}).items():
         choices = part.get("anyOf", [part])
-        kind = " or ".join(str(choice.get("type", "any")) for choice in choices)
+        kind = " or ".join(_kind(choice) for choice in choices)
         state = "required" if name in required else f"default {json.dumps(part.get('default'))}"
         lines.append(f"{name}: {kind}, {state}")
     return lines
+
+
+def _kind(schema: Mapping[str, object]) -> str:
+    return "object" if "$ref" in schema else str(schema.get("type", "any"))
 
 
 def client(arguments: Namespace) -> int:

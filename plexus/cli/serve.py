@@ -10,7 +10,7 @@ from pathlib import Path
 from plexus import __version__, manifest
 from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.source import config_digest
-from plexus.manifest import ManifestError
+from plexus.manifest import ManifestError, Verified
 
 _SHOWN = 8
 
@@ -19,18 +19,17 @@ def serve(arguments: Namespace) -> int:
     if arguments.generated is not None and (arguments.config or arguments.out):
         print("--generated serves a folder as it is: no --config or --out", file=sys.stderr)
         return 2
-    if arguments.generated is not None:
-        folder = arguments.generated
-    else:
-        folder = out_path(arguments)
-        code = _build_if_needed(config_path(arguments), folder)
-        if code:
-            return code
+    folder = arguments.generated or out_path(arguments)
     try:
+        if arguments.generated is None:
+            config = config_path(arguments)
+            verified = _built(config, folder)
+            return 1 if verified is None else _start(arguments, folder, verified, config)
         if not folder.exists():
             _taken_back(folder)
-        _refuse_stale(folder)
-        return _start(arguments, folder)
+        verified = manifest.verify(folder)
+        _refuse_stale(folder, verified)
+        return _start(arguments, folder, verified, None)
     except ManifestError as error:
         print(f"{shown(error.path)}: {error.message}; run `plexus build`", file=sys.stderr)
         return 1 if error.kind in ("missing", "unreadable") else 3
@@ -46,14 +45,14 @@ def _taken_back(folder: Path) -> None:
     repair(Path(os.path.abspath(folder)))
 
 
-def _build_if_needed(config: Path, folder: Path) -> int:
-    """Bring the folder up to date; says so when there was something to do.
+def _built(config: Path, folder: Path) -> Verified | None:
+    """The folder, brought up to date; says so when there was something to do.  None: it failed.
 
     The compiler is only imported when there is: a server has no use for it.
     """
-    reason = _outdated(config, folder)
-    if reason is None:
-        return 0
+    verified, reason = _looked_at(config, folder)
+    if verified is not None:
+        return verified
     from plexus.cli.build import show
     from plexus.compiler.output import OutputError, write
     from plexus.compiler.pipeline import examine, generated
@@ -62,50 +61,59 @@ def _build_if_needed(config: Path, folder: Path) -> int:
     examined = examine(config)
     show(examined, "text")
     if examined.failed:
-        return 1
+        return None
     try:
         write(folder, generated(examined))
     except OutputError as error:
         print(f"error {error.code}: {error.message}", file=sys.stderr)
-        return 1
-    return 0
+        return None
+    return manifest.verify(folder)
 
 
-def _outdated(config: Path, folder: Path) -> str | None:
-    """Why a folder has to be built again, or None."""
+def _looked_at(config: Path, folder: Path) -> tuple[Verified | None, str]:
+    """A folder that is up to date, or why it has to be built again.
+
+    Raises ManifestError for an edited one.
+    """
     try:
-        found, _ = manifest.verify(folder)
+        verified = manifest.verify(folder)
     except ManifestError as error:
-        return f"{shown(error.path)} {error.message}" if error.path != folder else error.message
+        if error.kind in ("edited", "foreign"):
+            # Somebody's work, or something worse: nothing for a server to throw away.
+            raise
+        named = f"{shown(error.path)} {error.message}"
+        return None, named if error.path != folder else error.message
+    found, _ = verified
     if found.version != __version__:
-        return f"was built by plexus {found.version}"
+        return None, f"was built by plexus {found.version}"
     if found.config_digest != config_digest(config):
-        return f"is older than {config}"
-    return None
+        return None, f"is older than {config}"
+    return verified, ""
 
 
-def _refuse_stale(folder: Path) -> None:
+def _refuse_stale(folder: Path, verified: Verified) -> None:
     """Raise ManifestError when the config beside a folder says something else than the folder.
 
     Without its config (deployed alone) a folder stands for itself.
     """
-    found = manifest.read(folder)
+    found, _ = verified
     config = folder.absolute().parent / Path(found.config).name
     if config.is_file() and config_digest(config) != found.config_digest:
         raise ManifestError("stale", folder, f"is stale: {found.config} has changed since")
 
 
-def _start(arguments: Namespace, folder: Path) -> int:
+def _start(arguments: Namespace, folder: Path, verified: Verified, config: Path | None) -> int:
+    """Relative paths start from the folder of the config, or the one the package stands in."""
     from plexus.gateway.loader import load
     from plexus.gateway.server import serve as run
 
-    generation = load(folder)
+    generation = load(folder, verified, None if config is None else config.absolute().parent)
     settings = generation.settings
     names = sorted(generation.table.models)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     print(f"models: {', '.join(names[:_SHOWN])}{more}", file=sys.stderr)
     return run(
-        folder,
+        generation,
         host=arguments.host or settings.host,
         port=settings.port if arguments.port is None else arguments.port,
         workers=arguments.workers,

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from plexus.compiler.diagnostics import quote, suggest
+from plexus.compiler.parents import DIALECTS
 
 if TYPE_CHECKING:
     from plexus.routing.selectors.base import Selector
@@ -84,7 +85,8 @@ def step(name: str) -> StepClass:
     if ":" in name:
         return _foreign_step(name)
     if name not in step_names():
-        hint = suggest(name, step_names()) or f"there are {', '.join(step_names())}"
+        known = sorted({*step_names(), *DIALECTS}, key=str.casefold)
+        hint = suggest(name, known) or f"there are {', '.join(known)}"
         raise CatalogError("P306", f"there is no step {quote(name)}", hint)
     module = import_module(f"plexus.transformers.steps.{name}")
     return cast("StepClass", _only_class(module, (Step, WireStep)))
@@ -137,7 +139,8 @@ def _foreign_step(name: str) -> StepClass:
     except _IMPORT_FAILURES as error:
         message = f"{quote(name)} cannot be imported: {type(error).__name__}"
         raise CatalogError("P308", message) from error
-    if not isinstance(found, type) or not issubclass(found, Step | WireStep):
+    bases = (Step, WireStep)
+    if not isinstance(found, type) or not issubclass(found, bases) or found in bases:
         hint = "a step is a class deriving from plexus.transformers.base.Step or WireStep"
         raise CatalogError("P308", f"{quote(name)} is no step", hint)
     return found

@@ -72,6 +72,7 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
         f"    timeouts: connect {limits.connect:g} s, first content {limits.first_content:g} s,"
         f" idle {limits.idle:g} s"
     )
+    yield from (f"    {said}" for said in target.named)
     for made in (*target.steps, *target.wire_steps):
         kind = "wire step" if made.wire else "step, ends pass-through"
         yield f"    {made.title} ({kind}){_options(made.arguments)}"

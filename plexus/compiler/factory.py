@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from plexus.compiler import catalog
 from plexus.compiler.config import StepUse
+from plexus.compiler.diagnostics import quote
+from plexus.compiler.parents import OWN_MEMBERS
 from plexus.compiler.paths import Path
 from plexus.compiler.shape import Problem, problems, validator_for
 
@@ -44,12 +46,8 @@ class TransformerFactory:
     def make(self, use: StepUse) -> Constructor:
         """Raises CatalogError for the name, OptionError for the options."""
         found = catalog.step(use.name)
-        options = use.options
-        if found.OPEN is not None:
-            options = {found.OPEN: options}
-        else:
-            self._check(found, use)
-        arguments = _convert(found, options, use.path)
+        self._check(found, use)
+        arguments = _convert(found, _options(found, use.options), use.path)
         wire = not catalog.ends_passthrough(found)
         return Constructor(found.__module__, found.__name__, arguments, wire, use.name)
 
@@ -68,22 +66,51 @@ class TransformerFactory:
         ]
         meant = {problem.rename for problem in wrong}
         wrong = [p for p in wrong if p.code != "P204" or p.path[-1] not in meant]
+        wrong = [msgspec.structs.replace(problem, code="P309") for problem in wrong]
+        if found.OPEN is not None:
+            wrong += _own_members(use)
         if wrong:
             at = (*use.path, 1) if use.options else use.path
             raise OptionError([_at(problem, at) for problem in wrong])
 
 
 def option_schema(found: StepClass) -> dict[str, Any]:
-    """From the fields of a step; an option it does not have is an error."""
+    """From the fields of a step; an option it does not have is an error, unless it is OPEN."""
     schema = msgspec.json.schema(found)
-    for definition in schema.get("$defs", {}).values():
+    definitions = schema.get("$defs", {})
+    for definition in definitions.values():
         if "properties" in definition:
             definition.setdefault("additionalProperties", False)
+    if found.OPEN is not None:
+        own = definitions[found.__name__]
+        known = {name: part for name, part in own["properties"].items() if name in found.KNOWN}
+        definitions[found.__name__] = {"type": "object", "properties": known}
     return schema
 
 
+def _options(found: StepClass, options: dict[str, Any]) -> dict[str, Any]:
+    """By field: a step with free options takes those that it does not know in one."""
+    if found.OPEN is None:
+        return options
+    known = {name: value for name, value in options.items() if name in found.KNOWN}
+    free = {name: value for name, value in options.items() if name not in found.KNOWN}
+    return {found.OPEN: free, **known} if free or found.OPEN in _required(found) else known
+
+
+def _required(found: StepClass) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(found) if field.required}
+
+
+def _own_members(use: StepUse) -> Iterator[Problem]:
+    """Free options that would replace what the client's request says."""
+    for name in OWN_MEMBERS:
+        if name in use.options:
+            message = f"{use.name} cannot set {quote(name)}, which every request sets itself"
+            yield Problem((name,), "P415", message, on_key=True)
+
+
 def _at(problem: Problem, at: Path) -> Problem:
-    return msgspec.structs.replace(problem, path=(*at, *problem.path), code="P309")
+    return msgspec.structs.replace(problem, path=(*at, *problem.path))
 
 
 def _convert(found: StepClass, options: dict[str, Any], path: Path) -> dict[str, Any]:

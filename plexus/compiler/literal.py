@@ -46,13 +46,14 @@ Expr: TypeAlias = (
 )
 
 
-def py(value: Expr, lead: int = 0, indent: int = 0) -> str:
-    """``value`` as source.  ``lead``: columns before it on its line; ``indent``: of that line.
+def py(value: Expr, lead: int = 0, indent: int = 0, tail: int = 0) -> str:
+    """``value`` as source.  ``lead``: columns before it on its line; ``indent``: of that line;
+    ``tail``: columns behind it.
 
     Raises TypeError for a value that has no literal form.
     """
     line = _flat(value)
-    if line is not None and lead + len(line) < WIDTH:
+    if line is not None and lead + len(line) + tail <= WIDTH:
         return line
     match value:
         case str():
@@ -63,7 +64,7 @@ def py(value: Expr, lead: int = 0, indent: int = 0) -> str:
             return _lines("{", [f"**{name}" for name in value.names], "}", indent)
         case tuple() | list():
             opening, closing = ("(", ")") if isinstance(value, tuple) else ("[", "]")
-            items = [py(item, indent + _STEP, indent + _STEP) for item in value]
+            items = [py(item, indent + _STEP, indent + _STEP, 1) for item in value]
             return _lines(opening, items, closing, indent)
         case frozenset():
             inner = _set(value, indent + _STEP)
@@ -121,14 +122,14 @@ def _flat_call(call: Call) -> str | None:
 
 def _call(call: Call, indent: int) -> str:
     inner = indent + _STEP
-    items = [py(item, inner, inner) for item in call.positional]
-    items += [f"{name}={py(item, inner + len(name) + 1, inner)}" for name, item in call.keywords]
+    items = [py(item, inner, inner, 1) for item in call.positional]
+    items += [f"{name}={py(item, inner + len(name) + 1, inner, 1)}" for name, item in call.keywords]
     return _lines(f"{call.name}(", items, ")", indent)
 
 
 def _member(key: str, value: Expr, indent: int) -> str:
     shown = text(key)
-    return f"{shown}: {py(value, indent + len(shown) + 2, indent)}"
+    return f"{shown}: {py(value, indent + len(shown) + 2, indent, 1)}"
 
 
 def _set(value: frozenset[str], indent: int) -> str:

@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import unified_diff
 from glob import escape
@@ -51,13 +51,31 @@ class Written(Struct, frozen=True):
     edited: tuple[str, ...] = ()
 
 
-def write(out: Path, files: Mapping[str, bytes]) -> Written:
-    """Make ``out`` hold exactly ``files``.  Raises OutputError; then ``out`` is as it was."""
+def swapped(one: Path, other: Path) -> bool:
+    """``renameat2`` with RENAME_EXCHANGE; False where the system or the file system has none."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def write(
+    out: Path, files: Mapping[str, bytes], swap: Callable[[Path, Path], bool] = swapped
+) -> Written:
+    """Make ``out`` hold exactly ``files``.  Raises OutputError; then ``out`` is as it was.
+
+    ``swap`` exchanges two folders in one step, or says False where that cannot be done.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _locked(out.parent):
             _repair(out)
-            return _write(out, files)
+            return _write(out, files, swap)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise OutputError("P501", f"cannot write {out}: {reason}") from error
@@ -70,7 +88,7 @@ def repair(out: Path) -> None:
             _repair(out)
 
 
-def _write(out: Path, files: Mapping[str, bytes]) -> Written:
+def _write(out: Path, files: Mapping[str, bytes], swap: Callable[[Path, Path], bool]) -> Written:
     _refuse_foreign(out, files)
     old = _present(out)
     if old == dict(files) and not any(out.rglob(_CACHE)):
@@ -78,7 +96,7 @@ def _write(out: Path, files: Mapping[str, bytes]) -> Written:
     fresh = out.with_name(f".{out.name}.new-{secrets.token_hex(4)}")
     try:
         _fill(fresh, files)
-        _exchange(fresh, out)
+        _exchange(fresh, out, swap)
     finally:
         # After an exchange this is the old package.
         shutil.rmtree(fresh, ignore_errors=True)
@@ -96,14 +114,14 @@ def _edited(out: Path, old: Mapping[str, bytes]) -> Iterator[str]:
             yield name
 
 
-def differences(out: Path, files: Mapping[str, bytes]) -> str:
-    """What ``write`` would change, as a unified diff; the empty string when nothing."""
+def differences(out: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """What ``write`` would change: by file, its unified diff.  Raises OSError."""
     old = _present(out)
-    text = ""
-    for name in sorted({*old, *files}):
-        if old.get(name) != files.get(name):
-            text += _diff(f"{out.name}/{name}", old.get(name), files.get(name))
-    return text
+    return {
+        name: _diff(f"{out.name}/{name}", old.get(name), files.get(name))
+        for name in sorted({*old, *files})
+        if old.get(name) != files.get(name)
+    }
 
 
 def _diff(name: str, old: bytes | None, new: bytes | None) -> str:
@@ -191,11 +209,11 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _exchange(fresh: Path, out: Path) -> None:
+def _exchange(fresh: Path, out: Path, swap: Callable[[Path, Path], bool]) -> None:
     """Put ``fresh`` in the place of ``out`` in one step, where the system has such a step."""
     if not out.exists() or not any(out.iterdir()):
         fresh.rename(out)
-    elif not _swap(fresh, out):
+    elif not swap(fresh, out):
         # Two steps: if we die between them, the next command takes the second one back.
         aside = out.with_name(f".{out.name}.old-{secrets.token_hex(4)}")
         out.rename(aside)
@@ -206,19 +224,6 @@ def _exchange(fresh: Path, out: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _swap(one: Path, other: Path) -> bool:
-    """``renameat2`` with RENAME_EXCHANGE; False where the system or the file system has none."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _NO_EXCHANGE:
-        return False
-    raise OSError(number, os.strerror(number), str(other))
 
 
 def _repair(out: Path) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plexus import __version__
-from plexus.compiler import config, shape, source
+from plexus.compiler import config, parents, shape, source
 from plexus.compiler.diagnostics import Diagnostic, errors, in_order
 from plexus.compiler.plan import Plan, make
 from plexus.compiler.resolve import Resolved, resolve
@@ -50,7 +50,8 @@ def _examined(file: str, document: Document | None, found: list[Diagnostic]) -> 
     if document is None:
         return Examined(file, in_order(found))
     shaped, wrong = shape.check(document)
-    resolved, more = resolve(document, config.load(shaped.data), shaped.written)
+    loaded = parents.applied(config.load(shaped.data), shaped.data)
+    resolved, more = resolve(document, loaded, shaped.written)
     diagnostics = _reported(document, found, [*wrong, *more])
     done = None if errors(diagnostics) else resolved
     return Examined(file, diagnostics, document, done)

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexus.compiler import catalog, names
+from plexus.compiler import catalog, names, parents
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
 from plexus.compiler.profiles import PROFILES
@@ -37,7 +37,7 @@ class Route(Struct, frozen=True):
 
 
 class PlannedTarget(Struct, frozen=True):
-    """``key`` is what the module is generated from; ``capabilities`` are those that are known."""
+    """``capabilities`` are those that are known; ``named``: what names decide, in words."""
 
     name: str
     provider: Provider
@@ -47,6 +47,7 @@ class PlannedTarget(Struct, frozen=True):
     capabilities: dict[str, Any]
     steps: tuple[Constructor, ...]
     wire_steps: tuple[Constructor, ...]
+    named: tuple[str, ...]
     routes: tuple[Route, ...]
     timeouts: Timeouts
 
@@ -127,14 +128,16 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     model = (provider.models or {}).get(name, Model(name))
     uses = (*provider.steps, *provider.model_steps.get(name, ()), *model.steps)
     steps, wire_steps = _chain(resolved, provider, uses)
-    spoken = _spoken(resolved, provider)
+    spoken = parents.pinned(uses, _spoken(resolved, provider))
+    profile = parents.profile(uses, provider)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
         model=name,
         module=module,
-        family=_family(provider, spoken),
-        capabilities=_capabilities(provider, model),
+        family=_family(provider, profile, spoken),
+        capabilities=_capabilities(profile, model),
+        named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
         routes=tuple(_route(client, spoken, bool(steps)) for client in catalog.dialects()),
@@ -146,7 +149,7 @@ def _chain(
     resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]
 ) -> tuple[tuple[Constructor, ...], tuple[Constructor, ...]]:
     """Unified steps and wire steps, each in the order of the config; ``extra_body`` is first."""
-    chain = [resolved.steps[use.path] for use in uses]
+    chain = [resolved.steps[use.path] for use in uses if use.path in resolved.steps]
     steps = tuple(step for step in chain if not step.wire)
     wire_steps = tuple(step for step in chain if step.wire)
     if provider.extra_body:
@@ -173,18 +176,18 @@ def _route(client: str, spoken: tuple[str, ...], has_steps: bool) -> Route:
     return Route(client, spoken[0], False)
 
 
-def _family(provider: Provider, spoken: tuple[str, ...]) -> str:
+def _family(provider: Provider, profile: str | None, spoken: tuple[str, ...]) -> str:
     """Whose proofs the provider's models can take."""
     if provider.echo:
         return "echo"
-    if provider.profile is not None:
-        return PROFILES[provider.profile].family
+    if profile is not None:
+        return PROFILES[profile].family
     return catalog.dialect(spoken[0]).FAMILY
 
 
-def _capabilities(provider: Provider, model: Model) -> dict[str, Any]:
+def _capabilities(profile: str | None, model: Model) -> dict[str, Any]:
     """Profile, then the model's own words."""
-    known = dict(PROFILES[provider.profile].capabilities) if provider.profile is not None else {}
+    known = dict(PROFILES[profile].capabilities) if profile is not None else {}
     known |= model.capabilities
     for name in ("max_output_tokens", "context_window"):
         if (value := getattr(model, name)) is not None:

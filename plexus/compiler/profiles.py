@@ -43,6 +43,7 @@ PROFILES: dict[str, Profile] = {
     "openrouter": _chat("openrouter", max_tokens_field=_SHORT, reasoning_field="reasoning"),
     "qwen": _chat("qwen", max_tokens_field=_SHORT, reasoning_field="reasoning_content"),
     "together": _chat("together", max_tokens_field=_SHORT),
+    "vercel": _chat("vercel", reasoning_field="reasoning"),
     "vllm": _chat("vllm", max_tokens_field=_SHORT, reasoning_field="reasoning"),
     "xai": _chat("xai", max_tokens_field=_SHORT, reasoning_field="reasoning_content"),
     "zai": _chat("zai", max_tokens_field=_SHORT, reasoning_field="reasoning_content"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from plexus.compiler import catalog
@@ -95,7 +96,6 @@ def _provider(plan: Plan, provider: Provider, imports: Imports) -> Call:
         ("echo", provider.echo),
         ("api_key", _secret(provider.api_key, imports)),
         ("headers", headers),
-        ("timeouts", _timeouts(provider.timeouts.over(plan.config.timeouts), imports)),
         ("proxy", _reference(provider.proxy, imports)),
         ("ca_file", provider.ca_file),
     ]
@@ -141,8 +141,7 @@ def _value(value: object, imports: Imports) -> Expr:
     """An option's value; a nested Struct of a third party's step is a call of its own."""
     if isinstance(value, Struct):
         made = type(value)
-        fields = {name: getattr(value, name) for name in made.__struct_fields__}
-        nested = Constructor(made.__module__, made.__qualname__, fields, False, "")
+        nested = Constructor(made.__module__, made.__qualname__, _given(value), False, "")
         return _constructor(nested, imports)
     if isinstance(value, Mapping):
         return {str(key): _value(item, imports) for key, item in value.items()}
@@ -151,6 +150,16 @@ def _value(value: object, imports: Imports) -> Expr:
     if isinstance(value, list):
         return [_value(item, imports) for item in value]
     return value  # type: ignore[return-value]  # `py` raises TypeError for the rest
+
+
+def _given(value: Struct) -> dict[str, Any]:
+    """The fields of a Struct that say more than its defaults."""
+    given = {}
+    for field in msgspec.structs.fields(value):
+        found, default = getattr(value, field.name), field.default
+        if type(found) is not type(default) or found != default:
+            given[field.name] = found
+    return given
 
 
 def _target(plan: Plan, target: PlannedTarget) -> str:
@@ -297,8 +306,6 @@ def _setting_values(config: Config) -> Iterator[tuple[str, Expr]]:
         yield "body_limit", server.body_limit
     if server.forward_rate_limits is not None:
         yield "forward_rate_limits", server.forward_rate_limits
-    if config.direct:
-        yield "direct", True
     if config.log.level != "info":
         yield "log_level", config.log.level
     if config.log.format is not None:
@@ -349,6 +356,8 @@ def _alias_entry(alias: PlannedAlias, name: str) -> Call:
         ("resource", alias.resource),
         ("alias", alias.name),
     ]
+    if alias.alias.description is not None:
+        keywords.append(("display_name", alias.alias.description))
     for limit in ("context_window", "max_output_tokens"):
         known = [target.capabilities.get(limit) for target, _ in alias.targets]
         if known and None not in known:
@@ -363,6 +372,8 @@ def _target_entry(target: PlannedTarget) -> Call:
         ("resource", target.resource),
         ("alias", target.name),
     ]
+    if target.provider.display_name is not None:
+        keywords.append(("display_name", f"{target.provider.display_name}: {target.model}"))
     for limit in ("context_window", "max_output_tokens"):
         if limit in target.capabilities:
             keywords.append((limit, target.capabilities[limit]))

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from plexus.compiler import catalog, names
+from plexus.compiler import catalog, names, parents
 from plexus.compiler.catalog import CatalogError
 from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Secret, StepUse
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
@@ -46,7 +46,6 @@ _HOP = frozenset(
 _CREDENTIALS = frozenset(
     {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
-_OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
 _VENDORS = {
     "api.openai.com": "/v1",
     "api.anthropic.com": "/v1",
@@ -99,6 +98,7 @@ class _Resolver:
         self.selectors: dict[str, Constructor] = {}
         self.urls: dict[str, dict[str, str]] = {}
         self.expires: dict[str, float] = {}
+        self.digests: dict[str | None, str] = {}
 
     def error(self, path: Path, code: str, message: str, hint: str = "") -> None:
         line, column = self.document.value_at(path)
@@ -132,6 +132,8 @@ class _Resolver:
         self.extra_body(provider, at)
         self.profile(provider, at)
         self.models(provider, at)
+        for fault in parents.faults(provider, catalog.dialects()):
+            self.error(fault.path, fault.code, fault.message, fault.hint)
 
     def dialect_and_url(self, provider: Provider, at: Path) -> None:
         typed = self.document.has((*at, "type"))
@@ -175,7 +177,8 @@ class _Resolver:
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
         unserved = [name for name in provider.urls if name not in catalog.dialects()]
-        if provider.urls and len(unserved) == len(provider.urls):
+        written = mapped or self.document.has((*at, "type"))
+        if provider.urls and written and len(unserved) == len(provider.urls):
             path = (*at, "api_base_url") if mapped else (*at, "type")
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
@@ -231,7 +234,7 @@ class _Resolver:
 
     def extra_body(self, provider: Provider, at: Path) -> None:
         for name in provider.extra_body:
-            if name in _OWN_MEMBERS:
+            if name in parents.OWN_MEMBERS:
                 path = (*at, "extra_body", name)
                 message = f"extra_body cannot set {quote(name)}, which every request sets itself"
                 self.at_key(path, "P415", message)
@@ -263,6 +266,10 @@ class _Resolver:
                 place = (*at, "transformer", name)
                 self.at_key(place, "P313", message, suggest(name, [*models, "use"]))
             self.use(steps)
+        self.repeated(provider.steps)
+        for name in {**models, **provider.model_steps}:
+            own = models[name].steps if name in models else ()
+            self.repeated((*provider.steps, *provider.model_steps.get(name, ()), *own))
 
     def limits(self, provider: Provider, name: str, place: Path) -> None:
         model = (provider.models or {})[name]
@@ -273,6 +280,8 @@ class _Resolver:
 
     def use(self, steps: tuple[StepUse, ...]) -> None:
         for step in steps:
+            if step.name in parents.DIALECTS:
+                continue
             try:
                 self.steps[step.path] = self.factory.make(step)
             except CatalogError as error:
@@ -281,6 +290,20 @@ class _Resolver:
                 for problem in error.problems:
                     place = self.at_key if problem.on_key else self.error
                     place(problem.path, problem.code, problem.message, problem.hint)
+
+    def repeated(self, chain: tuple[StepUse, ...]) -> None:
+        """A step twice in one list, or with the same options in two lists of one model.
+
+        With other options a model's list may well say more than its provider's.
+        """
+        for number, use in enumerate(chain):
+            before = (other for other in chain[:number] if other.name == use.name)
+            again = any(
+                other.path[:-1] == use.path[:-1] or other.options == use.options for other in before
+            )
+            if again and use.name not in parents.DIALECTS:
+                message = f"step {quote(use.name)} is named again for the same model"
+                self.warn(use.path, "P456", message, "it runs as often as it is named")
 
     # aliases
 
@@ -384,6 +407,10 @@ class _Resolver:
         if len(written) != 1:
             self.at_key(at, "P413", f'{dotted(at)} needs one of "secret" and "sha256"')
         self.secret(key.secret, (*at, "secret"))
+        other = self.digests.setdefault(key.sha256, key.name)
+        if key.sha256 is not None and other != key.name:
+            message = f"key {quote(key.name)} has the same secret as key {quote(other)}"
+            self.error((*at, "sha256"), "P419", message, "give each client a key of its own")
         known = self.config.aliases
         for index, name in enumerate(key.aliases or ()):
             if known and name is not None and name not in known and not self._direct(name):

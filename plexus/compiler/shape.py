@@ -21,12 +21,12 @@ import plexus
 from plexus.compiler.diagnostics import Diagnostic, nearest, quote
 from plexus.compiler.paths import Path, dotted
 from plexus.compiler.source import Document, Json
+from plexus.manifest import COMMENT, uncommented
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-_COMMENT = "$comment"
 _ENV_STYLES = re.compile(
     r"(?:\$\{|\$|\{env:|env[.:]|os\.environ/|process\.env\.)([A-Z_][A-Z0-9_]*)\}?"
 )
@@ -84,7 +84,7 @@ def check(document: Document) -> tuple[Shaped, list[Diagnostic]]:
     for problem in sorted(wrong, key=lambda p: len(p.path), reverse=True):
         if problem.code != "P301":  # nothing is made of a bad name before it is a good one
             data = _without(data, _broken(problem))
-    return Shaped(_uncommented(data), written), found
+    return Shaped(uncommented(data), written), found
 
 
 def validator_for(schema: dict[str, Any]) -> Validator:
@@ -170,8 +170,22 @@ def problems(error: ValidationError, root: str = "the config") -> Iterator[Probl
     )
     if "propertyNames" in error.absolute_schema_path:
         yield _bad_name(found)
+    elif meant := _meant(error):
+        for inner in meant:
+            yield from problems(inner, root)
     else:
         yield from _problems(found)
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """What is wrong with a value of the right type where there are several (``anyOf``)."""
+    choices: dict[int, list[ValidationError]] = {}
+    for inner in error.context or ():
+        choices.setdefault(int(inner.schema_path[0]), []).append(inner)
+    for found in choices.values():
+        if not any(inner.validator == "type" and not inner.relative_path for inner in found):
+            return found
+    return []
 
 
 def _problems(error: _Error) -> Iterator[Problem]:
@@ -196,7 +210,7 @@ def _unknown_keys(error: _Error) -> Iterator[Problem]:
     path = error.path
     known = [*error.schema.get("properties", {})]
     for key in error.value:
-        if key in known or key == _COMMENT:
+        if key in known or key == COMMENT:
             continue
         hint = _special_key(path, key)
         near = "aliases" if not path and key == "models" else nearest(key, known)
@@ -336,17 +350,3 @@ def _is_named(path: Path) -> bool:
     """Whether others may refer to what stands here by its name."""
     outer = len(path) == 2 and path[0] in ("providers", "aliases", "keys")
     return outer or (len(path) == 4 and path[0] == "providers" and path[2] == "models")
-
-
-def _uncommented(data: Any) -> Any:
-    """Without ``$comment`` keys, except where the config carries JSON for others."""
-    if isinstance(data, list):
-        return [_uncommented(item) for item in data]
-    if not isinstance(data, dict):
-        return data
-    foreign = ("extra_body", "use")
-    return {
-        key: value if key in foreign else _uncommented(value)
-        for key, value in data.items()
-        if key != _COMMENT
-    }

@@ -7,6 +7,7 @@ keys) is reported and read on, so that one run finds every mistake; real syntax 
 
 from __future__ import annotations
 
+import errno
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from typing import TypeAlias
 from plexus.compiler.diagnostics import Diagnostic, printable, quote
 from plexus.compiler.secrets import mask
 from plexus.manifest import canonical, digest
+from plexus.plain_files import plain_bytes
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Step: TypeAlias = "str | int"
@@ -134,9 +136,10 @@ class _SyntaxError(Exception):
 def read(path: Path, file: str) -> tuple[Document | None, list[Diagnostic]]:
     """Read and parse a config file; ``file`` is how diagnostics name it."""
     try:
-        with path.open("rb") as handle:
-            raw = handle.read(LIMIT + 1)
+        raw = plain_bytes(path, LIMIT)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return None, [_too_large(file)]
         hint = "run `plexus init` to write one" if isinstance(error, FileNotFoundError) else ""
         message = f"cannot read the file: {error.strerror or type(error).__name__}"
         return None, [Diagnostic(file, 0, 0, "P100", message, hint)]
@@ -152,8 +155,7 @@ def config_digest(path: Path) -> str | None:
 def parse(raw: bytes, file: str) -> tuple[Document | None, list[Diagnostic]]:
     """Bytes → document and what is wrong with them; no document when it cannot be read on."""
     if len(raw) > LIMIT:
-        message = f"the file is larger than {LIMIT // 1024 // 1024} MiB"
-        return None, [Diagnostic(file, 0, 0, "P107", message)]
+        return None, [_too_large(file)]
     found: list[Diagnostic] = []
     if raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
@@ -167,6 +169,10 @@ def parse(raw: bytes, file: str) -> tuple[Document | None, list[Diagnostic]]:
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         return None, [*found, Diagnostic(file, line, column, "P108", message)]
     return _parse_text(text, file, found)
+
+
+def _too_large(file: str) -> Diagnostic:
+    return Diagnostic(file, 0, 0, "P107", f"the file is larger than {LIMIT // 1024 // 1024} MiB")
 
 
 def _parse_text(

@@ -12,6 +12,7 @@ from plexus.gateway.connection import Connection
 from plexus.gateway.entry import CALLS, PinnedEndpoint, SharedEndpoint
 from plexus.gateway.errors import no_route, refuse
 from plexus.gateway.gemini import GeminiEndpoint
+from plexus.gateway.headers import counters
 from plexus.gateway.models import ModelByName, ModelEndpoint
 from plexus.gateway.services import Services
 from plexus.gateway.status import Health, Live, Ready
@@ -23,13 +24,15 @@ Params = Mapping[str, Any]
 def create_app(services: Services) -> Connection:
     """The ASGI application.  Few routes, however many aliases there are (design decision 12)."""
     app: App[Request, Response] = App()
+    app.req_options.strip_url_path_trailing_slash = True
     table, models = services.generation.table, ModelEndpoint(services)
-    for path, dialect in CALLS.items():
-        app.add_route(path, SharedEndpoint(services, dialect))
-    # For clients that were given a base URL without /v1.
-    app.add_route("/chat/completions", SharedEndpoint(services, "openai-chat"))
+    for path, call in CALLS.items():
+        app.add_route(path, SharedEndpoint(services, call))
+        if call.dialect == "openai-chat":
+            # For clients that were given a base URL without /v1.
+            app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
     gemini = GeminiEndpoint(services)
-    by_name = ModelByName(services, gemini)
+    by_name = ModelByName(services, models, gemini)
     for version in ("v1", "v1beta", "v1alpha"):
         app.add_route(f"/{version}/models", models)
         app.add_route(f"/{version}/models/{{name:path}}", by_name)
@@ -67,7 +70,9 @@ def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
                 status=405,
                 should_retry=False,
             )
-            await refuse(channel, error, [(b"allow", allow.encode("ascii"))])
+            await refuse(
+                channel, error, [(b"allow", allow.encode("ascii")), *counters(channel.record)]
+            )
         else:
             error = UnifiedError(
                 kind="invalid_request", message=str(problem.title), status=problem.status_code

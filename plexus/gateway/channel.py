@@ -17,6 +17,7 @@ from plexus.unified.errors import UnifiedError
 
 if TYPE_CHECKING:
     from plexus.gateway.guard import Asked
+    from plexus.transformers.operations import Operation
 
 Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = Mapping[str, Any]
@@ -41,9 +42,9 @@ class Channel:
 
     ``headers`` are the client's, lower-case bytes, the last of a name winning.  ``common`` headers
     go out with every answer.  ``record`` becomes the log line.  ``dialect`` is the route's, once it
-    is known; ``asked`` the guarded body, once it is read; ``framing`` makes the encoder of a client
-    that asked for another framing than its dialect's own.  ``on_error`` writes an error into a
-    stream that has begun.
+    is known, ``operation`` what is asked for beside chat; ``asked`` the guarded body, once it is
+    read; ``framing`` makes the encoder of a client that asked for another framing than its
+    dialect's own.  ``on_error`` writes an error into a stream that has begun.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Channel:
         self.common: RawHeaders = []
         self.dialect = ""
         self.asked: Asked | None = None
+        self.operation: Operation | None = None
         self.framing: Callable[[], Encoder] | None = None
         self.on_error: Callable[[UnifiedError], Awaitable[None]] | None = None
         self._task = task
@@ -137,7 +139,12 @@ class Channel:
             return
 
     def close(self) -> None:
-        """Leave no task and no timer behind."""
+        """Leave no task and no timer behind, and no cycle.
+
+        A cycle waits for the garbage collector, and the bodies in it with it.
+        """
         self.watch.stop()
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None
+        self.on_error = None

@@ -12,7 +12,8 @@ from time import perf_counter
 from plexus.gateway.channel import KEY, Channel, ClientGone, Message, Receive, Scope, Send, Task
 from plexus.gateway.cors import Cors
 from plexus.gateway.errors import STOPPING, refuse
-from plexus.gateway.head import check_head, check_upgrade, wants_websocket
+from plexus.gateway.head import check_head, check_upgrade, folded, wants_websocket
+from plexus.gateway.headers import counters
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
@@ -44,7 +45,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        headers = dict(scope["headers"])
+        headers = folded(scope["headers"])
         request_id = self._request_id(headers)
         record = Record(request_id, f"{scope['method']} {scope['path']}", perf_counter())
         watch = Watch(loop, task, self._services.limits.keep_alive)
@@ -61,7 +62,7 @@ class Connection:
         try:
             await self._run(scope, channel, task)
         finally:
-            del self._services.open[channel]
+            del self._services.open[channel], scope[KEY]
             channel.close()
             self._services.log.info("request", **record.fields(perf_counter()))
 
@@ -70,7 +71,11 @@ class Connection:
         try:
             check_head(scope["headers"], scope["http_version"], self._services.limits)
             if wants_websocket(channel.headers):
-                upgrade = [(b"upgrade", b"http/1.1"), (b"connection", b"close, upgrade")]
+                upgrade: RawHeaders = [
+                    (b"upgrade", b"http/1.1"),
+                    (b"connection", b"close, upgrade"),
+                    *counters(channel.record),
+                ]
                 await refuse(channel, _UPGRADE, upgrade)
                 return
             check_upgrade(channel.headers)

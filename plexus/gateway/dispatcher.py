@@ -1,7 +1,7 @@
 """One exchange (a client call) made of attempts (upstream tries): aesthetics.md §3.4, §3.5."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import perf_counter
 
 from msgspec import Struct
@@ -29,7 +29,10 @@ from plexus.routing.target import Target, Timeouts
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
-from plexus.unified.errors import PlexusError, UnifiedError
+from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
+
+_TRIES = 3
+"""How many targets in a row may use up their whole time."""
 
 _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 
@@ -37,12 +40,15 @@ _LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 class Asking(Struct, frozen=True, kw_only=True):
     """Who is asked, in which order, and what may be shown of it.
 
-    ``timeouts`` are the alias's own, None for those of each target.
+    ``timeouts`` are the alias's own, None for those of each target.  ``translate`` says how a
+    target is asked for ``what``, None when it cannot be.
     """
 
     targets: Sequence[Target]
     timeouts: Timeouts | None
     reveal: bool
+    what: str
+    translate: Callable[[Target, ClientCall], Translation | None]
 
 
 class Exchange:
@@ -73,7 +79,10 @@ class Exchange:
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []
+        started = self._loop.time()
         for target in self._asking.targets:
+            if failures and self._loop.time() - started > self._budget():
+                break
             try:
                 await self._attempt(target)
                 return
@@ -84,10 +93,16 @@ class Exchange:
                     break
         await self._refuse(conclude(failures, self._asking.reveal))
 
+    def _budget(self) -> float:
+        """Seconds after which no further target is tried (docs/decisions/0014)."""
+        first = self._asking.targets[0]
+        return _TRIES * (self._asking.timeouts or first.timeouts).first_content
+
     def _note(self, failed: AttemptFailed) -> None:
         self._record.history.append((failed.target.name, failed.summary))
-        refused = failed.failure is not None and failed.failure.status in (401, 402, 403)
-        say = self._services.log.warn if refused else self._services.log.debug
+        # Somebody has to look after the provider's account.
+        ours = failed.error.code == CREDENTIAL_CODE or failed.error.kind in ("billing", "quota")
+        say = self._services.log.warn if ours else self._services.log.debug
         say(
             "attempt failed",
             id=self._record.id,
@@ -116,9 +131,9 @@ class Exchange:
         record.history.append((target.name, "ok"))
 
     def _prepare(self, target: Target) -> tuple[Prepared, Translation]:
-        translation = target.translation(self._dialect.NAME, self._call)
+        translation = self._asking.translate(target, self._call)
         if translation is None:
-            message = f"{target.name} does not serve {self._dialect.NAME} clients"
+            message = f"{target.name} does not serve {self._asking.what}"
             error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
             raise AttemptFailed(target, error, called=False)
         try:
@@ -142,7 +157,7 @@ class Exchange:
                 body = aiter(answer)
                 first = await anext(body, b"")
                 shape = looks_like(first)
-                if shape == "page":
+                if shape == "page" and not prepared.opaque:
                     raise web_page(target)
                 streams = self._down is not None and shape != "object"
                 if not streams:
@@ -183,8 +198,12 @@ class Exchange:
         upstream: Dialect,
     ) -> None:
         """A whole answer, to either kind of client."""
-        stream = looks_like(body) == "other"
-        kind = upstream.encoder().content_type if stream else "application/json"
+        if prepared.opaque:
+            kind = headers.get("content-type", "application/octet-stream")
+        elif looks_like(body) == "other":
+            kind = upstream.encoder().content_type
+        else:
+            kind = "application/json"
         answer = prepared.answer(body, kind)
         self._record.usage, self._record.finish = answer.usage, answer.finish
         own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
@@ -194,7 +213,7 @@ class Exchange:
             await self._down.write(answer.body)
             await self._down.end()
         else:
-            own.append((b"content-type", answer.content_type.encode("ascii")))
+            own.append((b"content-type", answer.content_type.encode("latin-1", "replace")))
             await self._channel.send(200, own, answer.body)
 
     async def _relay(
@@ -209,6 +228,7 @@ class Exchange:
     ) -> None:
         assert self._down is not None
         stream = prepared.stream()
+        stream.words = lambda error: words(target, error, self._asking.reveal)
 
         def headers() -> RawHeaders:
             self._waited()
@@ -222,7 +242,6 @@ class Exchange:
             self._watch,
             self._limits,
             headers=headers,
-            words=lambda error: words(target, error, self._asking.reveal),
         )
         try:
             await relay.run(first, timeouts, until)
@@ -243,15 +262,21 @@ class Exchange:
         return [
             *attempt_headers(self._record, target, self._asking.reveal),
             *warnings_header(warnings),
-            *upstream_headers(answer, self._services.forward_rate_limits),
+            *self._upstream_headers(answer),
         ]
+
+    def _upstream_headers(self, answer: Mapping[str, str]) -> RawHeaders:
+        """A vendor's own ids and limits tell who it is."""
+        if not self._asking.reveal:
+            return []
+        return upstream_headers(answer, self._services.forward_rate_limits)
 
     async def _refuse(self, outcome: Outcome) -> None:
         """No target answered."""
         channel, last = self._channel, outcome.last
         own = [
             *attempt_headers(self._record, last.target, self._asking.reveal),
-            *upstream_headers(last.headers, self._services.forward_rate_limits),
+            *self._upstream_headers(last.headers),
         ]
         if outcome.verbatim is None or channel.started:
             await refuse(channel, outcome.error, own)

@@ -4,6 +4,8 @@ The shared ones find the resource by the model in the body; the pinned ones by t
 hands ``req, resp`` to the generated resource's own responder.
 """
 
+from typing import NamedTuple
+
 from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
@@ -12,31 +14,41 @@ from plexus.gateway.errors import GEMINI, no_route
 from plexus.gateway.gemini import gemini_call
 from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
+from plexus.gateway.resource import read_asked
 from plexus.gateway.services import Services
 from plexus.gateway.table import Entry
+from plexus.transformers.operations import OPERATIONS, Operation
 from plexus.unified.errors import PlexusError
 
+
+class Call(NamedTuple):
+    """What a path is for: the client's dialect, and the operation unless it is chat."""
+
+    dialect: str
+    operation: Operation | None = None
+
+
 CALLS = {
-    "/v1/chat/completions": "openai-chat",
-    "/v1/messages": "anthropic-messages",
+    "/v1/chat/completions": Call("openai-chat"),
+    "/v1/messages": Call("anthropic-messages"),
+    **{path: Call("openai-chat", operation) for path, operation in OPERATIONS.items()},
 }
-"""Path → dialect of the calls that are served."""
+"""By path."""
 
 
 class SharedEndpoint:
     """``/v1/chat/completions``, ``/v1/messages``: the model is named in the body."""
 
-    def __init__(self, services: Services, dialect: str) -> None:
+    def __init__(self, services: Services, call: Call) -> None:
         self._services = services
-        self._dialect = dialect
+        self._call = call
 
     async def on_post(self, req: Request, resp: Response) -> None:
         services = self._services
         channel: Channel = req.scope[KEY]
-        channel.dialect = self._dialect
+        channel.dialect, channel.operation = self._call
         key = authenticate(channel, services)
-        raw = await read_body(channel, services.settings.body_limit, services.limits)
-        channel.asked = asked = parse_body(raw)
+        channel.asked = asked = await read_asked(channel, services)
         entry = services.router.find(asked.model, key.may_use)
         await services.resource(entry).on_post(req, resp)
 
@@ -61,7 +73,7 @@ class PinnedEndpoint:
         if call is not None:
             channel.dialect, channel.framing = GEMINI, call.framing
         elif path in CALLS:
-            channel.dialect = CALLS[path]
+            channel.dialect, channel.operation = CALLS[path]
         else:
             raise PlexusError(no_route(req.method, req.path))
         entry = self._find(channel, name)
@@ -72,12 +84,16 @@ class PinnedEndpoint:
         await self._services.resource(entry).on_post(req, resp)
 
     async def on_get(self, req: Request, resp: Response, pinned: str) -> None:
-        """``/v1/models`` behind a pinned address: the one name."""
+        """``/v1/models`` and ``/v1/models/{id}`` behind a pinned address: the one model."""
         channel: Channel = req.scope[KEY]
         name, call = split(pinned)
-        if call not in ("/v1/models", "/v1beta/models"):
+        version, models, wanted = call.partition("/models/")
+        if call in ("/v1/models", "/v1beta/models"):
+            await self._models.show(channel, [self._find(channel, name)])
+        elif models and version in ("/v1", "/v1beta"):
+            await self._models.show_one(channel, self._find(channel, name), wanted)
+        else:
             raise PlexusError(no_route(req.method, req.path))
-        await self._models.show(channel, [self._find(channel, name)])
 
     def _find(self, channel: Channel, name: str) -> Entry:
         """Raises PlexusError (401, 404)."""
@@ -89,6 +105,10 @@ class PinnedEndpoint:
 
 
 def split(pinned: str) -> tuple[str, str]:
-    """``fast/v1/messages`` → ``fast``, ``/v1/messages``: the last version in it counts."""
-    at = max(pinned.rfind("/v1/"), pinned.rfind("/v1beta/"), 0)
+    """``fast/v1/messages`` → ``fast``, ``/v1/messages``: the last version in it counts, though not
+    one in the name of a model.
+    """
+    at = max(pinned.rfind("/v1/models/"), pinned.rfind("/v1beta/models/"))
+    if at < 0:
+        at = max(pinned.rfind("/v1/"), pinned.rfind("/v1beta/"), 0)
     return pinned[:at], pinned[at:]

@@ -3,6 +3,7 @@
 from math import ceil
 from typing import TYPE_CHECKING
 
+from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
 from plexus.streaming.framing import Frame
 from plexus.transformers import anthropic_messages, gemini, openai_chat
@@ -43,14 +44,20 @@ def dialect_of(path: str) -> str:
 
     Responses, embeddings and unknown paths share the chat dialect's error body.
     """
-    if path.startswith(("/aliases/", "/targets/")):
-        found = (path.find("/v1/"), path.find("/v1beta/"))
-        path = path[max(0, min((at for at in found if at > 0), default=0)) :]
+    path = _from_version(path)
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
     if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
         return GEMINI
     return openai_chat.NAME
+
+
+def _from_version(path: str) -> str:
+    """``/aliases/fast/v1/messages`` → ``/v1/messages``."""
+    if not path.startswith(("/aliases/", "/targets/")):
+        return path
+    found = (path.find("/v1/"), path.find("/v1beta/"))
+    return path[min((at for at in found if at > 0), default=0) :]
 
 
 def format_error(dialect: str, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
@@ -71,16 +78,15 @@ def error_headers(error: UnifiedError) -> RawHeaders:
 
 
 GUIDE = (
-    "Plexus serves POST /v1/chat/completions, POST /v1/messages, POST "
-    "/v1beta/models/{model}:generateContent and :streamGenerateContent, and GET /v1/models"
+    "Plexus serves POST /v1/chat/completions, /v1/messages, /v1/embeddings and OpenAI's other "
+    "endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, and GET "
+    "/v1/models"
 )
 
 _UNSERVED = {
     "/responses": "the Responses API",
     "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
-    "/embeddings": "embeddings",
-    "/completions": "the legacy completions API",
     "/interactions": "the Interactions API",
 }
 
@@ -88,11 +94,11 @@ _UNSERVED = {
 def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
-        said = f"{path} has /v1 twice: leave it out of the base URL that the client is given"
+        said = f"{path[:128]} has /v1 twice: leave it out of the base URL that the client is given"
     elif path.endswith(_GEMINI_UNSERVED):
         said = f"{path.rpartition(':')[2]} is not served yet"
     else:
-        tail = path.removeprefix("/v1")
+        tail = _from_version(path).removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]
         said = f"{known[0]} is not served yet" if known else f"there is no {method} {path[:128]}"
     return UnifiedError(
@@ -104,7 +110,10 @@ def no_route(method: str, path: str) -> UnifiedError:
 
 
 async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | None = None) -> None:
-    """Answer with ``error`` in the dialect of the route; in-band when the answer has begun."""
+    """Answer with ``error`` in the dialect of the route; in-band when the answer has begun.
+
+    ``extra`` headers are those of an exchange; other errors carry the counters alone.
+    """
     channel.record.outcome = error.code or error.kind
     if channel.started:
         if channel.on_error is not None and not channel.ended:
@@ -115,4 +124,5 @@ async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | No
     if channel.framing is not None:
         encoder = channel.framing()
         body = encoder.encode(Frame("", body)) + encoder.end()
-    await channel.send(status, error_headers(error) + (extra or []), body)
+    own = counters(channel.record) if extra is None else extra
+    await channel.send(status, error_headers(error) + own, body)

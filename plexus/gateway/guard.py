@@ -10,17 +10,19 @@ from plexus.gateway.channel import Channel
 from plexus.gateway.limits import Limits
 from plexus.gateway.watch import Expired
 from plexus.streaming.document import DocumentError, JsonBody
+from plexus.streaming.form import FormBody
 from plexus.unified.errors import ErrorKind, PlexusError, UnifiedError, invalid
 
 _WINDOW = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 
 
 class Asked(Struct, frozen=True):
-    """A guarded body: ``model`` is a non-empty name."""
+    """A guarded body: ``model`` is a non-empty name; of a form ``body`` is an empty object."""
 
     body: JsonBody
     model: str
     stream: bool
+    form: FormBody | None = None
 
 
 async def read_body(channel: Channel, limit: int, limits: Limits) -> bytes:
@@ -94,6 +96,20 @@ def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None)
     except DocumentError as problem:
         raise invalid(str(problem), problem.param, "plexus_bad_json") from None
     return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
+
+
+def parse_form(raw: bytes, content_type: str, named: str | None = None) -> Asked:
+    """A multipart form that asks for a model.  Raises PlexusError (400) with ``param``."""
+    try:
+        form = FormBody.parse(raw, content_type)
+        model = form.fields.get("model", b"").decode("utf-8")
+    except (DocumentError, UnicodeDecodeError) as problem:
+        param = problem.param if isinstance(problem, DocumentError) else "model"
+        raise invalid(str(problem), param, "plexus_bad_form") from None
+    if not model:
+        raise invalid("model is required", "model", "missing_required_parameter")
+    stream = form.fields.get("stream", b"").strip().lower() == b"true"
+    return Asked(JsonBody.parse(b"{}"), named or model, stream, form)
 
 
 def _model(body: JsonBody) -> str:

@@ -22,12 +22,28 @@ def check_head(headers: RawHeaders, http_version: str, limits: Limits) -> None:
             hosts += 1
         elif name == b"content-length":
             lengths += 1
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise _refused(400, "the only transfer-encoding of a request is chunked")
     if total > limits.header_bytes:
         raise _refused(431, f"the request headers are longer than {limits.header_bytes} bytes")
     if hosts > 1 or (hosts == 0 and http_version != "1.0"):
         raise _refused(400, "a request must have exactly one Host header")
     if lengths > 1:
         raise _refused(400, "a request must not have two Content-Length headers")
+
+
+_LISTS = frozenset({b"anthropic-beta", b"openai-beta", b"tracestate"})
+"""Headers that may stand several times and are forwarded: each line counts (RFC 9110 §5.3)."""
+
+
+def folded(headers: RawHeaders) -> dict[bytes, bytes]:
+    """Headers by name; of one that stands several times the last, of a list all."""
+    found = dict(headers)
+    if len(found) == len(headers):
+        return found
+    for name in _LISTS & found.keys():
+        found[name] = b", ".join(value for key, value in headers if key == name)
+    return found
 
 
 def wants_websocket(headers: dict[bytes, bytes]) -> bool:

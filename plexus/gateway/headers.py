@@ -17,13 +17,18 @@ STREAM: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"
 """No proxy on the way may hold a stream back."""
 
 
-def attempt_headers(record: Record, target: Target, reveal: bool) -> RawHeaders:
-    """How the answer came about; ``reveal`` False keeps providers and models out of it."""
+def counters(record: Record) -> RawHeaders:
+    """Upstream tries so far, and the time that was not spent waiting for them."""
     overhead = max(perf_counter() - record.started - record.waited, 0.0) * 1000
-    headers: RawHeaders = [
+    return [
         (b"x-plexus-attempts", b"%d" % record.attempts),
         (b"x-plexus-overhead-ms", b"%.2f" % overhead),
     ]
+
+
+def attempt_headers(record: Record, target: Target, reveal: bool) -> RawHeaders:
+    """How the answer came about; ``reveal`` False keeps providers and models out of it."""
+    headers = counters(record)
     if reveal:
         headers += _pair("x-plexus-provider", target.provider.name)
         headers += _pair("x-plexus-model", target.model)

@@ -6,12 +6,13 @@ from msgspec import Struct
 class Limits(Struct, frozen=True, kw_only=True):
     """Seconds and bytes.
 
-    ``receive``: for a whole request body.  ``keep_alive``: of silence before a stream's client gets
-    a sign of life.  ``tail``: for what follows a finished message (usage, the end).  ``answer``: of
-    a JSON answer.  ``held``: of a stream before its first content.  ``error``: of an error answer.
-    ``stalled``: for a client that does not read.
+    ``head``: for a request's head.  ``receive``: for a whole request body.  ``keep_alive``: of
+    silence before a stream's client gets a sign of life.  ``tail``: for what follows a finished
+    message (usage, the end).  ``answer``: of a JSON answer.  ``held``: of a stream before its first
+    content.  ``error``: of an error answer.  ``stalled``: for a client that does not read.
     """
 
+    head: float = 10.0
     receive: float = 60.0
     keep_alive: float = 15.0
     tail: float = 10.0

@@ -1,12 +1,12 @@
 """A link: everything about reaching one provider in one dialect, made once at start."""
 
 from collections.abc import Callable, Iterable, Mapping
+from ssl import SSLContext
 
 from msgspec import Struct
 
 from plexus import __version__
 from plexus.accounts.secret import Secret
-from plexus.gateway.tls import trust
 from plexus.gateway.upstream.base import Credential, Upstream, UpstreamRequest
 from plexus.gateway.upstream.credential import NoCredential, StaticCredential
 from plexus.gateway.upstream.echo import EchoUpstream
@@ -28,7 +28,8 @@ _HEAD: Headers = (
 class Link(Struct, frozen=True, kw_only=True):
     """``base`` is the provider's URL for ``dialect``, without a trailing slash.
 
-    ``head`` goes with every request; ``fixed`` names the headers the config sets, which win over
+    ``head`` goes with every request, ``bare`` (without a content type) with those that are not
+    JSON; ``fixed`` names the headers the config sets, which win over
     the dialect's own.
     """
 
@@ -36,6 +37,7 @@ class Link(Struct, frozen=True, kw_only=True):
     dialect: str
     base: str
     head: Headers
+    bare: Headers
     fixed: frozenset[str]
     upstream: Upstream
     credential: Credential
@@ -43,12 +45,14 @@ class Link(Struct, frozen=True, kw_only=True):
     async def request(self, wire: WireRequest, timeouts: Timeouts) -> UpstreamRequest:
         """The finished request for one attempt, credential included."""
         own = wire.headers
+        if wire.content_type is not None:
+            own = (*own, ("content-type", wire.content_type))
         if self.fixed:
             own = tuple(pair for pair in own if pair[0] not in self.fixed)
         plain = UpstreamRequest(
             method="POST",
             url=self.base + wire.path,
-            static_head=self.head,
+            static_head=self.head if wire.content_type is None else self.bare,
             extra_headers=own,
             body=wire.body,
             dialect=self.dialect,
@@ -79,24 +83,18 @@ def make_links(
     providers: Iterable[Provider],
     dialects: Mapping[str, Dialect],
     secrets: Secrets,
+    contexts: Mapping[str, SSLContext],
     clock: Callable[[], float],
 ) -> Links:
-    """One client per provider, shared by its dialects.  Raises OSError for a bad ``ca_file``."""
+    """One client per provider, shared by its dialects; ``contexts`` by name of the provider."""
     links: Links = {}
-    system = None
     for provider in providers:
         if provider.echo:
             echo = EchoUpstream(dialects, clock)
             for name in dialects:
                 links[provider.name, name] = _link(provider, dialects[name], "", echo, secrets)
             continue
-        tls = None
-        if any(url.startswith("https:") for url in provider.urls.values()):
-            if provider.ca_file is None:
-                # Loading a bundle takes some 20 ms; all providers can share one.
-                system = system or trust()
-            tls = system if provider.ca_file is None else trust(provider.ca_file)
-        upstream = HttpxUpstream(tls, _text(provider.proxy, secrets))
+        upstream = HttpxUpstream(contexts.get(provider.name), _text(provider.proxy, secrets))
         for name, url in provider.urls.items():
             if name in dialects:
                 links[provider.name, name] = _link(provider, dialects[name], url, upstream, secrets)
@@ -107,14 +105,18 @@ def _link(
     provider: Provider, dialect: Dialect, base: str, upstream: Upstream, secrets: Secrets
 ) -> Link:
     credential: Credential = NoCredential()
-    if provider.api_key is not None:
-        credential = StaticCredential(dialect, secrets[provider.api_key])
     own = {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
+    if provider.api_key is not None:
+        made = StaticCredential(dialect, secrets[provider.api_key])
+        # A header of the config wins over the dialect's own; two of a name would be read as one.
+        credential = NoCredential() if made.names & own.keys() else made
+    head = tuple({**dict(_HEAD), **own}.items())
     return Link(
         provider=provider.name,
         dialect=dialect.NAME,
         base=base.rstrip("/"),
-        head=tuple({**dict(_HEAD), **own}.items()),
+        head=head,
+        bare=tuple(pair for pair in head if pair[0] != "content-type"),
         fixed=frozenset(own),
         upstream=upstream,
         credential=credential,

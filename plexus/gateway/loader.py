@@ -28,10 +28,14 @@ _DIGITS = 16
 
 
 class Generation:
-    """One loaded build.  ``digest`` is the manifest's; resources are imported when first asked."""
+    """One loaded build.  ``digest`` is the manifest's; resources are imported when first asked.
 
-    def __init__(self, folder: Path, digest: str, package: str) -> None:
+    ``base`` is the folder that relative paths of the config start from.
+    """
+
+    def __init__(self, folder: Path, base: Path, digest: str, package: str) -> None:
         self.folder = folder
+        self.base = base
         self.digest = digest
         self._package = package
         self.table = self._get("routes", "TABLE", RouteTable)
@@ -55,19 +59,22 @@ class Generation:
         return sys.modules[f"{self._package}.{name}"]
 
 
-def load(folder: Path) -> Generation:
-    """Load a generated folder.
+def load(
+    folder: Path, verified: manifest.Verified | None = None, base: Path | None = None
+) -> Generation:
+    """Load a generated folder; ``verified`` when it has been read already.
 
-    Raises ManifestError naming the file when the folder is not exactly what this version built.
+    ``base``: where the config is, when that is not beside the folder.  Raises ManifestError naming
+    the file when the folder is not exactly what this version built.
     """
-    found, sources = manifest.verify(folder)
+    found, sources = verified or manifest.verify(folder)
     if found.version != __version__:
         message = f"was built by plexus {found.version}; this is {__version__}"
         raise ManifestError("stale", folder, message)
     package = f"plexus_generated_{found.digest[:_DIGITS]}"
     if package not in sys.modules:
         _install(package, folder, sources)
-    return Generation(folder, found.digest, package)
+    return Generation(folder, base or folder.absolute().parent, found.digest, package)
 
 
 def _install(package: str, folder: Path, sources: Mapping[str, bytes]) -> None:

@@ -11,6 +11,8 @@ from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.errors import GEMINI, dialect_of
 from plexus.gateway.gemini import GeminiEndpoint
+from plexus.gateway.headers import counters
+from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
 from plexus.gateway.table import Entry
 from plexus.unified.errors import invalid
@@ -46,6 +48,11 @@ class ModelEndpoint:
             body = {"object": "list", "data": [openai_model(entry) for entry in entries]}
         await _send(channel, body)
 
+    async def show_one(self, channel: Channel, entry: Entry, name: str) -> None:
+        """Answer with one model, called what the caller calls it."""
+        channel.dialect = asked_dialect(channel)
+        await _send(channel, _MODELS[channel.dialect](entry, name))
+
 
 class ModelByName:
     """``/v1/models/{id}``; the id may contain slashes and colons.
@@ -53,8 +60,9 @@ class ModelByName:
     ``POST /v1/models/{id}:generateContent`` is how a Gemini client calls.
     """
 
-    def __init__(self, services: Services, gemini: GeminiEndpoint) -> None:
+    def __init__(self, services: Services, models: ModelEndpoint, gemini: GeminiEndpoint) -> None:
         self._services = services
+        self._models = models
         self._gemini = gemini
 
     async def on_get(self, req: Request, resp: Response, name: str) -> None:
@@ -62,7 +70,7 @@ class ModelByName:
         channel.dialect = asked_dialect(channel)
         key = authenticate(channel, self._services)
         entry = self._services.router.find(name, key.may_use)
-        await _send(channel, _MODELS[channel.dialect](entry, name))
+        await self._models.show_one(channel, entry, name)
 
     async def on_post(self, req: Request, resp: Response, name: str) -> None:
         await self._gemini.on_post(req, resp, name)
@@ -146,7 +154,7 @@ def gemini_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
 def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
     """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``."""
     names = [entry.name for entry in entries]
-    limit = _limit(query.get("limit", "20"))
+    limit = _limit(query.get("limit", "20"), "limit")
     after, before = query.get("after_id"), query.get("before_id")
     start, stop = 0, len(names)
     if after in names:
@@ -164,7 +172,7 @@ def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
     }
 
 
-def _limit(given: str | list[str], name: str = "limit") -> int:
+def _limit(given: str | list[str], name: str) -> int:
     text = str(given)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _PAGE):
         raise invalid(f"{name} must be a number from 1 to {_PAGE}", name)
@@ -173,4 +181,5 @@ def _limit(given: str | list[str], name: str = "limit") -> int:
 
 async def _send(channel: Channel, body: dict[str, object]) -> None:
     channel.record.outcome = "ok"
-    await channel.send(200, [(b"content-type", b"application/json")], msgspec.json.encode(body))
+    headers: RawHeaders = [(b"content-type", b"application/json"), *counters(channel.record)]
+    await channel.send(200, headers, msgspec.json.encode(body))

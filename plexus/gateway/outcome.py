@@ -1,5 +1,6 @@
 """What a client is told when no target answered (errors.md §3, §4, §7)."""
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -41,12 +42,18 @@ def words(target: Target, error: UnifiedError, reveal: bool, called: bool = True
     """The error with its provider's name in front, or with the hidden names taken out."""
     message = error.message
     if not reveal:
-        for name in (target.name, target.model, target.provider.name):
-            message = message.replace(name, _HIDDEN)
+        message = _hide(message, (target.name, target.model, target.provider.name))
     elif called and error.kind != "context_length":
         # Claude Code compacts when a message *begins* with the words for a full context.
         message = f"{target.provider.name}: {message}"
     return error if message == error.message else replace(error, message=message)
+
+
+def _hide(message: str, names: Sequence[str]) -> str:
+    """Whole words only: a model may be called ``m``."""
+    longest = sorted(map(re.escape, names), key=len, reverse=True)
+    whole = rf"(?<![\w.-])(?:{'|'.join(longest)})(?![\w-])"
+    return re.sub(whole, _HIDDEN, message, flags=re.IGNORECASE)
 
 
 def _all_failed(called: Sequence[AttemptFailed], last: AttemptFailed, reveal: bool) -> UnifiedError:

@@ -12,7 +12,6 @@ from plexus.gateway.upstream.base import UpstreamFailed
 from plexus.gateway.watch import Expired, Watch
 from plexus.routing.target import Target, Timeouts
 from plexus.transformers.translation import StreamTranslation
-from plexus.unified.errors import UnifiedError
 
 _SILENT = UpstreamFailed("read", "no data in time", timeout=True)
 _NO_CONTENT = UpstreamFailed("read", "no content in time", timeout=True)
@@ -36,7 +35,6 @@ class Relay:
         watch: Watch,
         limits: Limits,
         headers: Callable[[], RawHeaders],
-        words: Callable[[UnifiedError], UnifiedError],
     ) -> None:
         self._body = body
         self._stream = stream
@@ -45,7 +43,6 @@ class Relay:
         self._watch = watch
         self._limits = limits
         self._headers = headers
-        self._words = words
         self._now = asyncio.get_running_loop().time
         self._held: list[bytes] = []
         self._size = 0
@@ -111,17 +108,18 @@ class Relay:
     async def _conclude(self, failed: UpstreamFailed | None) -> None:
         """The upstream is at its end, or gone: what is still to say, or what went wrong.
 
-        A message that was finished before its connection broke is a success.
+        A message that was whole before its connection broke is a success; some are with the reason
+        why they finished, before the end of their stream.
         """
         stream = self._stream
-        if failed is not None and not stream.finished:
-            if not self._open:
-                # The dispatcher decides whether the request may be sent again.
-                raise failed
-            error = upstream_error(self._target, failed)
-            await self._down.write(stream.fail(self._words(error)))
-        elif stream.failure is None:
-            await self._take(stream.close())
+        if failed is not None and not (self._open or stream.finished):
+            # The dispatcher decides whether the request may be sent again.
+            raise failed
+        if stream.failure is None:
+            out = stream.close(cut=failed is not None)
+            if failed is not None and stream.failure is not None:
+                out = stream.fail(upstream_error(self._target, failed))
+            await self._take(out)
         if not self._open:
             # Neither content nor a finish nor an error: no dialect calls that an answer.
             raise bad_answer(self._target, "it sent an empty stream")

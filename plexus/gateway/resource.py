@@ -1,18 +1,29 @@
 """The base classes of the generated Falcon resources."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from falcon.asgi import Request, Response
 
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
-from plexus.gateway.guard import parse_body, read_body
+from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
 from plexus.gateway.services import Services
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.operations import Operation, find
+from plexus.transformers.translation import Translation
 from plexus.unified.request import Source
+
+Translate = Callable[[Target, ClientCall], Translation | None]
+
+WILDCARD = "*"
+"""The alias that takes every unknown name."""
+
+_READ = frozenset({"x-claude-code-session-id"})
+"""Client headers that a formatter may read and none forwards (traps.md T19)."""
 
 
 class ModelResource:
@@ -38,10 +49,9 @@ class ModelResource:
         channel: Channel = req.scope[KEY]
         asked = channel.asked
         if asked is None:
-            raw = await read_body(channel, services.settings.body_limit, services.limits)
-            asked = parse_body(raw, self.name)
+            asked = await read_asked(channel, services, self.name)
         dialect = services.dialects[channel.dialect]
-        record = channel.record
+        record, operation = channel.record, channel.operation
         record.alias, record.client_dialect, record.stream = self.name, dialect.NAME, asked.stream
         call = ClientCall(
             model=asked.model,
@@ -49,12 +59,23 @@ class ModelResource:
             body=asked.body,
             source=self._source(channel, dialect),
             strict=self.strict,
-            show_model=None if self.reveal_model else self.name,
+            show_model=None if self.reveal_model else self._shown(asked.model),
+            form=asked.form,
             framing=channel.framing,
         )
-        asking = Asking(targets=self.order(), timeouts=self.timeouts, reveal=self.reveal_model)
+        asking = Asking(
+            targets=self.order(),
+            timeouts=self.timeouts,
+            reveal=self.reveal_model,
+            what=f"{dialect.NAME} clients" if operation is None else operation.name,
+            translate=_chat(dialect) if operation is None else _beside(operation, services),
+        )
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
+
+    def _shown(self, asked: str) -> str:
+        """The name an answer carries; ``*`` is no name a client could send back."""
+        return asked if self.name == WILDCARD else self.name
 
     def order(self) -> Sequence[Target]:
         """The targets to try, best first."""
@@ -67,10 +88,38 @@ class ModelResource:
             received=int(self._services.clock()),
             headers={
                 name: value.decode("latin-1")
-                for name in dialect.FORWARDED_HEADERS
+                for name in dialect.FORWARDED_HEADERS | _READ
                 if (value := channel.headers.get(name.encode("ascii"))) is not None
             },
         )
+
+
+def _chat(dialect: Dialect) -> Translate:
+    def translate(target: Target, call: ClientCall) -> Translation | None:
+        return target.translation(dialect.NAME, call)
+
+    return translate
+
+
+def _beside(operation: Operation, services: Services) -> Translate:
+    """An operation needs no generated code: the provider's dialects decide."""
+
+    def translate(target: Target, call: ClientCall) -> Translation | None:
+        provider = target.provider
+        model = TargetModel(provider=provider.name, model=target.model, family="")
+        spoken = services.dialects if provider.echo else provider.urls
+        return find(operation, spoken, services.dialects, model)
+
+    return translate
+
+
+async def read_asked(channel: Channel, services: Services, name: str | None = None) -> Asked:
+    """The guarded body of a request; ``name`` is the model of a pinned address."""
+    raw = await read_body(channel, services.settings.body_limit, services.limits)
+    kind = channel.headers.get(b"content-type", b"")
+    if channel.operation is not None and kind.lower().startswith(b"multipart/form-data"):
+        return parse_form(raw, kind.decode("latin-1"), name)
+    return parse_body(raw, name)
 
 
 class AliasResource(ModelResource):

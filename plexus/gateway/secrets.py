@@ -1,14 +1,17 @@
 """Secret references → values, read once when the server starts; all missing ones at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from plexus.accounts.keys import digest_of
 from plexus.accounts.secret import Secret
+from plexus.gateway.settings import ClientKey
 from plexus.routing.target import SecretRef
+from plexus.secret_values import clean, defect, from_file, proxy_defect
 
 
 class MissingSecrets(Exception):
-    """Names, never values: what the server cannot start without."""
+    """Names, never values: what the server cannot start without, or with.  Files too."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = sorted(problems)
@@ -16,42 +19,57 @@ class MissingSecrets(Exception):
 
 
 def read_secrets(
-    references: Iterable[SecretRef], environment: Mapping[str, str]
-) -> dict[SecretRef, Secret]:
-    """Every reference's value.  Raises MissingSecrets naming all that are unset, blank or bad."""
+    references: Iterable[SecretRef],
+    environment: Mapping[str, str],
+    base: Path,
+    proxies: Collection[SecretRef] = (),
+) -> tuple[dict[SecretRef, Secret], list[str]]:
+    """Every reference's value, and the names of all that are unset, blank or bad.
+
+    A relative file starts from ``base``.  The values of ``proxies`` are URLs.
+    """
     found: dict[SecretRef, Secret] = {}
-    problems: set[str] = set()
+    problems = []
     for reference in references:
         try:
-            found[reference] = Secret(_read(reference, environment))
+            value = _read(reference, environment, base)
+            if reference in proxies and (wrong := proxy_defect(value)):
+                raise ValueError(wrong)
+            found[reference] = Secret(value)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-            problems.add(f"{_name(reference)}: {reason}")
+            problems.append(f"{_name(reference, base)}: {reason}")
+    return found, problems
+
+
+def refuse_twins(keys: Iterable[ClientKey], secrets: Mapping[SecretRef, Secret]) -> None:
+    """Raises MissingSecrets when two client keys have one secret: they could not be told apart."""
+    names: dict[str, str] = {}
+    problems = set()
+    for key in keys:
+        digest = key.sha256 or ""
+        if key.secret is not None:
+            digest = digest_of(secrets[key.secret]).hex()
+        other = names.setdefault(digest, key.name)
+        if other != key.name:
+            problems.add(f"client keys {other} and {key.name}: have the same secret")
     if problems:
         raise MissingSecrets(problems)
-    return found
 
 
-def _name(reference: SecretRef) -> str:
+def _name(reference: SecretRef, base: Path) -> str:
     if reference.env is not None:
         return f"environment variable {reference.env}"
-    return f"file {reference.file}"
+    return f"file {base / (reference.file or '')}"
 
 
-def _read(reference: SecretRef, environment: Mapping[str, str]) -> str:
+def _read(reference: SecretRef, environment: Mapping[str, str], base: Path) -> str:
     if reference.env is not None:
         if reference.env not in environment:
             raise ValueError("is not set")
-        value = environment[reference.env]
+        value = clean(environment[reference.env])
     else:
-        try:
-            value = Path(reference.file or "").read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ValueError("is not UTF-8 text") from None
-    # An editor's or a shell's final newline is no part of a key.
-    value = value.removesuffix("\n").removesuffix("\r")
-    if not value.strip():
-        raise ValueError("is empty")
-    if not value.isascii() or not value.isprintable():
-        raise ValueError("holds characters that no HTTP header can carry")
+        value = from_file(base / (reference.file or ""))
+    if wrong := defect(value):
+        raise ValueError(wrong)
     return value

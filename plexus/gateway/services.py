@@ -1,6 +1,7 @@
 """Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,12 +9,13 @@ from plexus.accounts.keys import Key, KeyRing, digest_of
 from plexus.gateway.errors import DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, make_links, secret_refs
-from plexus.gateway.secrets import read_secrets
+from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
+from plexus.gateway.tls import contexts
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
-from plexus.routing.target import Provider
+from plexus.routing.target import Provider, SecretRef
 from plexus.transformers.base import Dialect
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Generation(Protocol):
     """A loaded generated package."""
 
     digest: str
+    base: Path
     table: RouteTable
     settings: Settings
     keys: tuple[ClientKey, ...]
@@ -99,9 +102,16 @@ def build(
     random: Random,
     limits: Limits | None = None,
 ) -> Services:
-    """The services of a generation.  Raises MissingSecrets with all that are missing, OSError."""
+    """The services of a generation.  Raises MissingSecrets with all that are missing or bad."""
     client = {key.secret for key in generation.keys if key.secret is not None}
-    secrets = read_secrets(secret_refs(generation.providers) | client, environment)
+    providers = generation.providers
+    proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
+    references = secret_refs(providers) | client
+    secrets, problems = read_secrets(references, environment, generation.base, proxies)
+    tls, more = contexts(providers, generation.base)
+    if problems or more:
+        raise MissingSecrets((*problems, *more))
+    refuse_twins(generation.keys, secrets)
     ring = KeyRing(
         Key(
             name=key.name,
@@ -118,7 +128,7 @@ def build(
     return Services(
         generation,
         keys=ring,
-        links=make_links(generation.providers, DIALECTS, secrets, clock),
+        links=make_links(providers, DIALECTS, secrets, tls, clock),
         dialects=DIALECTS,
         log=log,
         clock=clock,

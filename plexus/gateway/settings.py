@@ -13,7 +13,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     cors: tuple[str, ...] = ()
     body_limit: int = 32 * 1024 * 1024
     forward_rate_limits: bool | None = None
-    direct: bool = False
     log_level: str = "info"
     log_format: str | None = None
 

@@ -74,6 +74,7 @@ class Watch:
     def stop(self) -> None:
         """No timer is left behind."""
         self._deadline = self.quiet = self._armed = inf
+        self.beat = None
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

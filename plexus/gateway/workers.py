@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import FrameType
 
 _FAST_DEATH_S = 1.0
@@ -28,8 +29,7 @@ def supervise(count: int, work: Callable[[], int]) -> int:
 
     def forward(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
-        for child in children:
-            os.kill(child, number)
+        tell(children, number)
 
     for number in _SIGNALS:
         signal.signal(number, forward)
@@ -50,6 +50,14 @@ def supervise(count: int, work: Callable[[], int]) -> int:
             say(f"worker {pid} died; starting another")
             _start(children, work)
     return code
+
+
+def tell(children: Iterable[int], number: int) -> None:
+    """Send a signal to every child that is still there."""
+    for child in children:
+        # One that has just ended may still stand in the table: a handler runs at any moment.
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
 
 
 def _start(children: dict[int, float], work: Callable[[], int]) -> None:

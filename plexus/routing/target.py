@@ -35,7 +35,6 @@ class Provider(Struct, frozen=True, kw_only=True):
     echo: bool = False
     api_key: SecretRef | None = None
     headers: dict[str, str | SecretRef] = {}
-    timeouts: Timeouts = Timeouts()
     proxy: str | SecretRef | None = None
     ca_file: str | None = None
 

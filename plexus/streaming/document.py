@@ -3,6 +3,7 @@
 Edits keep every other byte: key order, number formats and white space survive (canonical.md §8).
 """
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -12,17 +13,32 @@ from msgspec import Raw
 DEPTH_LIMIT = 200
 """Nesting levels at most; real tool schemas stay under 40."""
 
-TOKEN_LIMIT = 1_000_000
-"""Structural characters at most: decoding 10 MB of ``[],`` would block the loop for 0.8 s."""
+TOKEN_LIMIT = 400_000
+"""Structural characters at most: decoding 10 MB of ``[],`` would block the loop for 0.8 s.
 
-_SMALL = 256 * 1024
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+The largest body that anybody sends, embeddings of 300,000 token numbers, has 300,000.
+"""
+
+TRANSLATED_LIMIT = 150_000
+"""The same for bodies that are translated: what each token costs there keeps the loop 50 ms at
+most (reliability.md A15).  A thousand turns of an agent with a hundred tools have 60,000."""
+
+MEMBER_LIMIT = 1_000
+"""Members of the body itself at most; no dialect has 100."""
+
+_LEVELS = 8
+"""Containers around the longest texts: a tool's result is in the eighth."""
+
+_VALUES = 2_000
+"""Values looked at on one level; a body with more is measured."""
+
 _KEY = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\r\n]*([,}])")
 _OPEN = re.compile(rb"[ \t\r\n]*\{")
 _NOT_STRUCTURE = bytes(c for c in range(256) if c not in b"[]{}")
 _NOT_TOKENS = bytes(c for c in range(256) if c not in b"[]{},:")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_items = msgspec.json.Decoder(list[Raw]).decode
 
 
 class DocumentError(ValueError):
@@ -39,14 +55,20 @@ class JsonBody:
     ``raw`` are its bytes, ``fields`` its top-level members as raw JSON (Raw views of ``raw``).
     """
 
-    __slots__ = ("_spans", "fields", "raw")
+    __slots__ = ("_deep", "_keys", "_spans", "fields", "raw")
 
     def __init__(
-        self, raw: bytes, fields: dict[str, Raw], spans: dict[str, tuple[int, int, int]]
+        self,
+        raw: bytes,
+        fields: dict[str, Raw],
+        spans: dict[str, tuple[int, int, int]],
+        keys: int | None = None,
     ) -> None:
         self.raw = raw
         self.fields = fields
         self._spans = spans
+        self._keys = keys
+        self._deep = False
 
     @classmethod
     def parse(cls, raw: bytes) -> "JsonBody":
@@ -55,47 +77,73 @@ class JsonBody:
         Raises DocumentError.  Values deeper down are checked only for syntax.
         """
         _check_text(raw)
-        _check_structure(raw)
+        # So few bytes cannot be too many tokens.
+        few = len(raw) <= TOKEN_LIMIT or _tokens(raw) <= TOKEN_LIMIT
+        keys = None if few else _measure(raw)
         try:
-            fields = _members(raw)
-        except msgspec.ValidationError:
-            raise DocumentError("the request body must be a JSON object") from None
-        except msgspec.DecodeError as problem:
-            raise DocumentError(f"the request body is not valid JSON: {problem}") from None
-        except RecursionError:
-            raise DocumentError("the request body is nested too deeply") from None
-        return cls(raw, fields, _locate(raw, fields))
+            fields = _decode(raw)
+        except DocumentError:
+            _measure(raw)
+            raise
+        if len(fields) > MEMBER_LIMIT:
+            raise DocumentError(f"the request body has more than {MEMBER_LIMIT} members")
+        if few and not _is_flat(fields):
+            keys = _measure(raw)
+        return cls(raw, fields, _locate(raw, fields), keys)
 
-    def check_numbers(self) -> None:
-        """Raises DocumentError on a number no float can hold; for bodies that are translated.
+    def check_deep(self) -> None:
+        """Raises DocumentError on a key that stands twice in one object, at any depth, on a number
+        no float can hold, and on more than TRANSLATED_LIMIT tokens; for bodies that are translated
+        (reliability.md A15, A18, A19).
 
-        The decoder finds it: any search by pattern is ten times slower.
+        All passes are the decoder's or as fast: a search in Python is ten times slower.
         """
+        if self._deep:
+            return
+        if _tokens(self.raw) > TRANSLATED_LIMIT and _tokens(_skeleton(self.raw)) > TRANSLATED_LIMIT:
+            raise _too_many(TRANSLATED_LIMIT)
         try:
-            msgspec.json.decode(self.raw)
-        except msgspec.DecodeError as problem:
+            value = msgspec.json.decode(self.raw)
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise DocumentError(f"the request body cannot be read: {problem}") from None
+        if self._keys is None:
+            self._keys = _skeleton(self.raw).count(b":")
+        # A key that stood twice is in the decoded value once.
+        if _keys(value) != self._keys:
+            name = _duplicate(self.raw)
+            raise DocumentError(f"the request body has the key {name!r} twice in one object", name)
+        self._deep = True
 
     def edit(self, changes: Mapping[str, bytes | None]) -> bytes:
         """Bytes with members replaced, added at the end, or removed (None); other bytes stay."""
         raw, spans = self.raw, self._spans
-        first, last = raw.find(b"{") + 1, raw.rfind(b"}")
-        pieces: list[bytes] = []
-        before = first
+        # Prompts are long: everything between two changes is copied once.
+        view = memoryview(raw)
+        pieces: list[bytes | memoryview] = []
+        copied, before = 0, raw.find(b"{") + 1
+        kept = False
         for position, (name, (key, value, end)) in enumerate(spans.items()):
-            separator, before = raw[before:key], end
-            new = changes.get(name, b"")
-            if new is None:
-                continue
-            # When the first member is removed, the comma behind it must go too.
-            lead = separator if pieces or position == 0 else b""
-            pieces.append(lead + raw[key:value] + (new or raw[value:end]))
-        tail = raw[before:last]
+            if name in changes and changes[name] is None:
+                pieces.append(view[copied:before])
+                copied = end
+            else:
+                if not kept and position > 0:
+                    # All before it was removed, so the comma in front of it must go too.
+                    copied = key
+                kept = True
+                new = changes.get(name)
+                if new is not None:
+                    pieces += (view[copied:value], new)
+                    copied = end
+            before = end
+        pieces.append(view[copied:before])
         for name, new in changes.items():
             if new is not None and name not in spans:
-                comma = b"," if pieces else b""
+                comma = b"," if kept else b""
+                kept = True
                 pieces.append(comma + msgspec.json.encode(name) + b":" + new)
-        return raw[:first] + b"".join(pieces) + tail + raw[last:]
+        pieces.append(view[before:])
+        return b"".join(pieces)
 
 
 def _check_text(raw: bytes) -> None:
@@ -107,22 +155,106 @@ def _check_text(raw: bytes) -> None:
         raise DocumentError(f"the request body is not valid UTF-8 (byte {problem.start})") from None
 
 
-def _check_structure(raw: bytes) -> None:
-    """Depth and token count, in C-speed passes; nothing is decoded."""
-    if len(raw) < _SMALL and raw.count(b"[") + raw.count(b"{") <= DEPTH_LIMIT:
-        return
-    skeleton = _STRING.sub(b"", raw)
-    if len(skeleton.translate(None, _NOT_TOKENS)) > TOKEN_LIMIT:
-        raise DocumentError("the request body has too many JSON tokens")
-    brackets = skeleton.translate(None, _NOT_STRUCTURE)
+def _decode(raw: bytes) -> dict[str, Raw]:
+    try:
+        return _members(raw)
+    except msgspec.ValidationError:
+        raise DocumentError("the request body must be a JSON object") from None
+    except msgspec.DecodeError as problem:
+        raise DocumentError(f"the request body is not valid JSON: {problem}") from None
+    except RecursionError:
+        raise DocumentError("the request body is nested too deeply") from None
+
+
+def _measure(raw: bytes) -> int:
+    """Depth and token count, in C-speed passes over what is left without the strings.
+
+    That takes 4 ms per MB.  Gives the number of keys.
+    """
+    # Between two strings there is a token: that many strings need no closer look.
+    if raw.count(b'"') - raw.count(b'\\"') > 2 * TOKEN_LIMIT:
+        raise _too_many()
+    skeleton = _skeleton(raw)
+    if _tokens(skeleton) > TOKEN_LIMIT:
+        raise _too_many()
     depth = 0
-    for byte in brackets:
+    for byte in skeleton.translate(None, _NOT_STRUCTURE):
         if byte in b"[{":
             depth += 1
             if depth > DEPTH_LIMIT:
                 raise DocumentError(f"the request body is nested deeper than {DEPTH_LIMIT} levels")
         else:
             depth -= 1
+    return skeleton.count(b":")
+
+
+def _is_flat(fields: Mapping[str, Raw]) -> bool:
+    """Whether valid JSON shows at little cost that it is not too deep; False decides nothing.
+
+    A value is no deeper than it has brackets.  Those of most bodies are in long texts, which this
+    finds by opening the values with many of them, level by level.
+    """
+    level = list(fields.values())
+    for _ in range(1, _LEVELS):
+        deeper: list[Raw] = []
+        for value in map(bytes, level):
+            if _brackets(value) > DEPTH_LIMIT - _LEVELS and not value.startswith(b'"'):
+                deeper += _members(value).values() if value.startswith(b"{") else _items(value)
+        if not deeper or len(deeper) > _VALUES:
+            return not deeper
+        level = deeper
+    return False
+
+
+def _brackets(raw: bytes) -> int:
+    """How many opening brackets there are, counted up to a limit.
+
+    ``count`` looks at every byte, ``replace`` for the next one: 20 times faster in a text.
+    """
+    rest = len(raw.replace(b"[", b"", DEPTH_LIMIT)) + len(raw.replace(b"{", b"", DEPTH_LIMIT))
+    return 2 * len(raw) - rest
+
+
+def _tokens(raw: bytes) -> int:
+    """Structural characters, those in strings included: a bound from above."""
+    return len(raw.translate(None, _NOT_TOKENS))
+
+
+def _too_many(limit: int = TOKEN_LIMIT) -> DocumentError:
+    return DocumentError(f"the request body has more than {limit} JSON tokens")
+
+
+def _skeleton(raw: bytes) -> bytes:
+    """JSON without its strings."""
+    return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+
+
+def _keys(value: object) -> int:
+    """The keys of a decoded value, at all depths."""
+    count, left = 0, [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            count += len(item)
+            left += item.values()
+        elif isinstance(item, list):
+            left += item
+    return count
+
+
+def _duplicate(raw: bytes) -> str | None:
+    """The first key that stands twice in one object."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found.append(name)
+            seen.add(name)
+
+    json.loads(raw, object_pairs_hook=look)
+    return found[0] if found else None
 
 
 def _locate(raw: bytes, fields: dict[str, Raw]) -> dict[str, tuple[int, int, int]]:

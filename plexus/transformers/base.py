@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 from msgspec import Struct
 
 from plexus.streaming.document import JsonBody
+from plexus.streaming.form import FormBody
 from plexus.streaming.framing import Decoder, Encoder, Frame
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import Loss, LossWarning
@@ -23,11 +24,21 @@ Headers = tuple[tuple[str, str], ...]
 """Header pairs, names in lower case."""
 
 
+TRACING = frozenset({"traceparent", "tracestate"})
+"""W3C Trace Context: goes to every provider, whatever it speaks."""
+
+
+def picked(source: Source, names: frozenset[str]) -> Headers:
+    """Those of the client's headers that are named, sorted."""
+    return tuple((name, source.headers[name]) for name in sorted(names & source.headers.keys()))
+
+
 class ClientCall(Struct, frozen=True, kw_only=True):
     """One client request as it came in, guarded but not parsed.
 
     ``model`` is the requested name.  ``strict`` is ``"on_loss": "error"``; ``show_model`` is the
     alias name to show instead of the provider's model (``"reveal_model": false``), else None.
+    ``form`` is the body of endpoints that take files; ``body`` is then an empty object.
     ``framing`` makes the encoder of a stream whose client asked for another framing than its
     dialect's own.
     """
@@ -38,6 +49,7 @@ class ClientCall(Struct, frozen=True, kw_only=True):
     source: Source
     strict: bool = False
     show_model: str | None = None
+    form: FormBody | None = None
     framing: Callable[[], Encoder] | None = None
 
 
@@ -59,6 +71,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    content_type: str | None = None
+    """Of a body that is not JSON."""
     hide_usage: bool = False
     """Pass-through only: Plexus asked for a usage chunk that the client did not ask for."""
 
@@ -196,6 +210,8 @@ class Step(Struct, frozen=True):
     NAME: ClassVar[str] = ""
     OPEN: ClassVar[str | None] = None
     """The dict field that takes the options of the config whole, for steps with free options."""
+    KNOWN: ClassVar[tuple[str, ...]] = ()
+    """Beside OPEN: the options that have a field, and so a type, of their own."""
 
     def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
         return request
@@ -214,7 +230,13 @@ class WireStep(Struct, frozen=True):
     NAME: ClassVar[str] = ""
     OPEN: ClassVar[str | None] = None
     """The dict field that takes the options of the config whole, for steps with free options."""
+    KNOWN: ClassVar[tuple[str, ...]] = ()
+    """Beside OPEN: the options that have a field, and so a type, of their own."""
 
     def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
         """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""
         return {}
+
+    def choose_model(self, body: JsonBody, dialect: str, model: str) -> str:
+        """The model to ask instead of ``model``; the dialect writes it where it belongs."""
+        return model

@@ -4,7 +4,8 @@ Both are pure.  ``prepare`` makes one attempt from the client's untouched call; 
 holds the outgoing request and reads the answer, whole or as a stream.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -39,7 +40,13 @@ from plexus.unified.content import (
     TextContent,
     ThinkingContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.errors import (
+    CREDENTIAL_CODE,
+    PlexusError,
+    UnifiedError,
+    UpstreamDetail,
+    invalid,
+)
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
@@ -80,6 +87,7 @@ class StreamTranslation(Protocol):
     ``committed``: content was seen, so failover is over.  ``finished``: the message is complete.
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
+    ``words`` puts an error into the words for the client, who may not know the provider's name.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -90,24 +98,27 @@ class StreamTranslation(Protocol):
     usage: UnifiedUsage | None
     finish: FinishReason | None
     content_type: str
+    words: Callable[[UnifiedError], UnifiedError]
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def close(self) -> bytes:
-        """The upstream ended; a missing end sets ``failure``."""
+    def close(self, cut: bool = False) -> bytes:
+        """The upstream ended, or was ``cut`` off in the middle; a missing end sets ``failure``."""
         ...
 
     def fail(self, error: UnifiedError) -> bytes:
         """An error of the transport or of Plexus: sets ``failure``, gives its in-band form."""
         ...
 
-    def keep_alive(self) -> bytes: ...
-
 
 class Prepared(Protocol):
-    """One attempt: what to send, and how to read what comes back."""
+    """One attempt: what to send, and how to read what comes back.
+
+    ``opaque``: the answer may be anything, and is of the type that the provider says.
+    """
 
     wire: WireRequest
+    opaque: bool
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         """A 2xx body.  Raises PlexusError when it is a failure in disguise."""
@@ -135,8 +146,9 @@ class Passthrough(Struct, frozen=True):
     wire_steps: tuple[WireStep, ...] = ()
 
     def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        wire = self.upstream.passthrough(call, self.target)
-        return PassthroughPrepared(self.upstream, call, _edited(wire, self.wire_steps, self))
+        write = partial(self.upstream.passthrough, call)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
+        return PassthroughPrepared(self.upstream, call, wire)
 
 
 class Translate(Struct, frozen=True):
@@ -150,28 +162,44 @@ class Translate(Struct, frozen=True):
 
     def prepare(self, call: ClientCall) -> "TranslatePrepared":
         try:
-            call.body.check_numbers()
+            call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        wire = self.upstream.format_request(request, self.target)
+        write = partial(self.upstream.format_request, request)
+        wire = _sent(write, self.target, self.wire_steps, self.upstream.NAME)
         if call.strict:
             _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, _edited(wire, self.wire_steps, self))
+        return TranslatePrepared(self, call, request, wire)
+
+
+def _sent(
+    write: Callable[[TargetModel], WireRequest],
+    target: TargetModel,
+    steps: tuple[WireStep, ...],
+    dialect: str,
+) -> WireRequest:
+    """The request after its wire steps; written once more when one of them chose another model."""
+    wire, model = _edited(write(target), steps, dialect)
+    if model != target.model:
+        wire, _ = _edited(write(replace(target, model=model)), steps, dialect)
+    return wire
 
 
 def _edited(
-    wire: WireRequest, steps: tuple[WireStep, ...], translation: "Passthrough | Translate"
-) -> WireRequest:
-    """The request after its wire steps, in order."""
+    wire: WireRequest, steps: tuple[WireStep, ...], dialect: str
+) -> tuple[WireRequest, str]:
+    """The request after its wire steps, in order, and the model they want."""
+    model = wire.target.model
     for step in steps:
         body = JsonBody.parse(wire.body)
-        changes = step.edit(body, translation.upstream.NAME)
+        model = step.choose_model(body, dialect, model)
+        changes = step.edit(body, dialect)
         if changes:
             wire = replace(wire, body=body.edit(changes))
-    return wire
+    return wire, model
 
 
 def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
@@ -187,6 +215,8 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 
 
 class PassthroughPrepared:
+    opaque = False
+
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = dialect
@@ -195,37 +225,44 @@ class PassthroughPrepared:
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type.startswith("text/event-stream"):
             response = collect(self._dialect, self.wire, body)
-            request = self._dialect.parse_request(self._call)
-            body, _ = self._dialect.format_response(response, request)
+            body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
             raise _disguised(seen.error, body, "application/json")
-        if self._call.show_model is not None:
-            body = _rename(body, self._call.show_model)
         kind = "application/json"
-        if self._call.stream and self._call.framing is not None:
-            encoder = self._call.framing()
-            body, kind = encoder.encode(Frame("", body)) + encoder.end(), encoder.content_type
+        if self._call.stream:
+            body, kind = self._as_stream(body)
+        elif self._call.show_model is not None:
+            body = renamed(body, self._call.show_model)
         return Answer(body=body, content_type=kind, usage=seen.usage, finish=seen.finish)
+
+    def _as_stream(self, body: bytes) -> tuple[bytes, str]:
+        """What a provider that does not stream said to a client that asked for a stream."""
+        response = self._dialect.parse_response(readable(body), self.wire)
+        if self._call.show_model is not None:
+            response = replace(response, model=self._call.show_model)
+        return as_stream(self._dialect, self._call, response, self._request())
+
+    def _request(self) -> UnifiedChatRequest:
+        """What was asked; the provider took it, so what we cannot read of it does not matter."""
+        call = self._call
+        try:
+            return self._dialect.parse_request(call)
+        except PlexusError:
+            return UnifiedChatRequest(
+                model=call.model, messages=(), stream=call.stream, source=call.source
+            )
 
     def stream(self) -> "PassthroughStream":
         return PassthroughStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._dialect.parse_error(status, headers, readable(body))
-        content_type = headers.get("content-type", "application/json")
-        # A CDN's page is not the provider's word; our key's trouble is not the client's.
-        credential = status in (401, 403) or error.code == "upstream_credential"
-        hidden = credential or "html" in content_type
-        return Failure(
-            error=error,
-            status=status,
-            verbatim=None if hidden else body,
-            content_type=content_type,
-        )
+        return passed_failure(self._dialect, status, headers, body)
 
 
 class TranslatePrepared:
+    opaque = False
+
     def __init__(
         self,
         translate: Translate,
@@ -250,7 +287,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = self._as_stream(response)
+            out, content_type = as_stream(client, self._call, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -262,19 +299,24 @@ class TranslatePrepared:
             warnings=warnings,
         )
 
-    def _as_stream(self, response: UnifiedChatResponse) -> tuple[bytes, str]:
-        """A whole answer to a client that asked for a stream (streaming.md §11)."""
-        formatter = self._translate.client.stream_formatter(self._request)
-        encoder = client_encoder(self._translate.client, self._call)
-        frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
-        return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
-
     def stream(self) -> "TranslateStream":
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         error = self._translate.upstream.parse_error(status, headers, readable(body))
         return Failure(error=error, status=status)
+
+
+def as_stream(
+    client: Dialect,
+    call: ClientCall,
+    response: UnifiedChatResponse,
+    request: UnifiedChatRequest,
+) -> tuple[bytes, str]:
+    """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
+    formatter, encoder = client.stream_formatter(request), client_encoder(client, call)
+    frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
+    return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
 def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
@@ -294,7 +336,7 @@ def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} sent an answer that cannot be read: {problem}",
+        message=f"its answer cannot be read: {problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -304,9 +346,29 @@ def truncated(target: TargetModel) -> UnifiedError:
     """The error for a stream that stopped before its end (streaming.md §2)."""
     return UnifiedError(
         kind="upstream",
-        message=f"{target.provider} closed the stream before it was complete",
+        message="it closed the stream before it was complete",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
+    )
+
+
+def passed_failure(
+    dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+) -> Failure:
+    """A provider's error answer for a client of the same dialect, as it came where it may be seen.
+
+    Hidden are words about Plexus' own credential, the page of a CDN, and bytes in a coding that
+    nobody asked for.
+    """
+    coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
+    error = dialect.parse_error(status, headers, b"" if coded else readable(body))
+    content_type = headers.get("content-type", "application/json")
+    page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    return Failure(
+        error=error,
+        status=status,
+        verbatim=None if coded or page or error.code == CREDENTIAL_CODE else body,
+        content_type=content_type,
     )
 
 
@@ -315,26 +377,33 @@ def _disguised(error: UnifiedError, body: bytes, content_type: str) -> PlexusErr
 
     What is no answer of the dialect, or is about our credential, stays hidden.
     """
-    if error.kind in ("upstream", "authentication", "permission"):
+    if error.kind == "upstream":
         return PlexusError(error)
     failure = Failure(error=error, status=200, verbatim=body, content_type=content_type)
     return DisguisedError(failure)
 
 
-def _rename(body: bytes, model: str) -> bytes:
+def renamed(body: bytes, model: str) -> bytes:
+    """A JSON answer with its model replaced, if it names one."""
     try:
-        document = JsonBody.parse(body)
+        answer = JsonBody.parse(body)
+        # The second is Gemini's name for it.
+        name = next((n for n in ("model", "modelVersion") if n in answer.fields), None)
+        return body if name is None else answer.edit({name: msgspec.json.encode(model)})
     except DocumentError:
         return body
-    # Gemini's name for it; an answer without either gets none.
-    name = next((n for n in ("model", "modelVersion") if n in document.fields), None)
-    return body if name is None else document.edit({name: msgspec.json.encode(model)})
+
+
+def unchanged(error: UnifiedError) -> UnifiedError:
+    return error
 
 
 class _Stream:
     """What both kinds of stream share: state, and the dialect the client reads."""
 
-    def __init__(self, client: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(
+        self, client: Dialect, upstream: Dialect, call: ClientCall, wire: WireRequest
+    ) -> None:
         self.committed = False
         self.finished = False
         self.failure: UnifiedError | None = None
@@ -344,11 +413,10 @@ class _Stream:
         self._client = client
         self._call = call
         self._wire = wire
+        self._decoder = upstream.decoder()
         self._encoder = client_encoder(client, call)
         self.content_type = self._encoder.content_type
-
-    def keep_alive(self) -> bytes:
-        return self._encoder.keep_alive()
+        self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -358,9 +426,10 @@ class _Stream:
         except PlexusError as problem:
             return self.fail(problem.error)
 
-    def close(self) -> bytes:
+    def close(self, cut: bool = False) -> bytes:
         try:
-            out = self._end()
+            # Of what was cut off, half an event is no event.
+            out = self._end([] if cut else self._decoder.close())
         except (FramingError, msgspec.MsgspecError) as problem:
             return self.fail(unreadable(self._wire.target, problem))
         except PlexusError as problem:
@@ -371,13 +440,14 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        frame = self._client.format_stream_error(error, self._call.source.request_id)
+        said = self.words(error)
+        frame = self._client.format_stream_error(said, self._call.source.request_id)
         return self._encoder.encode(frame) + self._encoder.end()
 
     def _read(self, data: bytes) -> bytes:
         raise NotImplementedError
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         raise NotImplementedError
 
 
@@ -385,8 +455,7 @@ class PassthroughStream(_Stream):
     """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
 
     def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
-        super().__init__(dialect, call, wire)
-        self._decoder = dialect.decoder()
+        super().__init__(dialect, dialect, call, wire)
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = b""
         """What came up to the first event, None after it."""
@@ -397,11 +466,11 @@ class PassthroughStream(_Stream):
             self._lead += data
         return self._relay(self._decoder.feed(data))
 
-    def _end(self) -> bytes:
-        frames = self._decoder.close()
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._relay(frames)
         if self._reframed:
-            return out + (self._encoder.end() if self.finished else b"")
+            done = self.finished and self.failure is None
+            return out + (self._encoder.end() if done else b"")
         if self.finished or self.failure is not None:
             return out
         # An error event follows: the unterminated last frame must not swallow it.
@@ -421,7 +490,7 @@ class PassthroughStream(_Stream):
                 self.committed = True
             if seen.terminal:
                 self.finished = True
-            if seen.error is not None and seen.unsaid:
+            if seen.error is not None and (seen.unsaid or self._hidden(seen.error)):
                 out.append(self.fail(seen.error))
                 break
             if seen.error is not None:
@@ -448,6 +517,10 @@ class PassthroughStream(_Stream):
         out = self._encoder.encode(frame)
         return out if self.failure is None else out + self._encoder.end()
 
+    def _hidden(self, error: UnifiedError) -> bool:
+        """Whether the provider's own words are not for the client."""
+        return self._call.show_model is not None or error.code == CREDENTIAL_CODE
+
     def _fail_as_it_came(self, error: UnifiedError, frame: Frame) -> None:
         """The provider's error event; one that is the whole stream may be shown unchanged."""
         self.failure = error
@@ -466,8 +539,7 @@ class TranslateStream(_Stream):
         request: UnifiedChatRequest,
         wire: WireRequest,
     ) -> None:
-        super().__init__(translate.client, call, wire)
-        self._decoder = translate.upstream.decoder()
+        super().__init__(translate.client, translate.upstream, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
@@ -481,9 +553,9 @@ class TranslateStream(_Stream):
             out.append(self._write(self._staged(self._parser.feed(frame))))
         return b"".join(out)
 
-    def _end(self) -> bytes:
+    def _end(self, frames: list[Frame]) -> bytes:
         out = self._read(b"")
-        for frame in self._decoder.close():
+        for frame in frames:
             if self.failure is None:
                 out += self._write(self._staged(self._parser.feed(frame)))
         if self.failure is None:
@@ -508,6 +580,8 @@ class TranslateStream(_Stream):
                 break
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
+            elif isinstance(chunk, StreamError):
+                chunk = StreamError(self.words(chunk.error), chunk.partial)
             out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
         return b"".join(out)
 

@@ -84,6 +84,23 @@ class PlexusError(Exception):
         self.error = error
 
 
+CREDENTIAL_CODE = "upstream_credential"
+
+
+def credential_refused(status: int, upstream: UpstreamDetail) -> UnifiedError:
+    """The error for a provider that refused the key Plexus holds for it (traps.md T92).
+
+    It is no trouble of the client's, and none of the provider's words: they may quote the key.
+    """
+    return UnifiedError(
+        kind="upstream",
+        message=f"the provider refused the credential that Plexus holds for it (status {status})",
+        code=CREDENTIAL_CODE,
+        should_retry=False,
+        upstream=upstream,
+    )
+
+
 def invalid(message: str, param: str | None = None, code: str | None = None) -> PlexusError:
     """A 400 the client can mend; ``param`` is the JSON path of the offending field."""
     return PlexusError(

@@ -63,6 +63,8 @@ VALUES: list[Expr] = [
     "both ' and \"",
     "\\ \n \t \x00 é \u202e \u2028 \U0001f600",
     "x" * 85,
+    *("x" * width for width in range(86, 100)),
+    *([key * width] for key in ("y",) for width in range(90, 98)),
     "long text with spaces, " * 20,
     "'\"" * 80,
     "é" * 60,

@@ -218,9 +218,13 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert refusal(tmp_path / "empty").kind == "missing"
 
 
-def test_the_config_digest_ignores_layout_and_schema_but_nothing_else() -> None:
-    one = json.loads('{"a": 1, "b": {"c": 2}, "$schema": "x"}')
-    two = json.loads('{"b": {"c": 2}, "a": 1, "$schema": "y"}')
+def test_the_config_digest_ignores_layout_schema_and_remarks_but_nothing_else() -> None:
+    one = json.loads('{"a": 1, "b": {"c": 2}, "$schema": "x", "$comment": "one"}')
+    two = json.loads('{"b": {"$comment": "two", "c": 2}, "a": 1, "$schema": "y"}')
     assert manifest.canonical(one) == manifest.canonical(two)
     assert manifest.canonical(one) != manifest.canonical({**one, "a": 2})
     assert manifest.canonical({"a": True}) != manifest.canonical({"a": 1})
+    # What stands in the body of a provider is no remark of ours.
+    for name in ("extra_body", "use"):
+        remark = {name: [{"$comment": "x"}]}
+        assert manifest.canonical(remark) != manifest.canonical({name: [{"$comment": "y"}]})

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from plexus import manifest
-from plexus.compiler import output
 from plexus.compiler.output import OutputError, Written, differences, repair, write
 from plexus.manifest import ManifestError
 from tests.compiler.builds import build, files, small
@@ -137,17 +136,19 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 def test_differences_are_a_diff_of_what_a_build_would_change(tmp_path: Path) -> None:
     out = build(ONE, tmp_path / "generated")
-    assert differences(out, files(ONE)) == ""
+    assert differences(out, files(ONE)) == {}
     (out / "keys.py").unlink()
     (out / "extra.py").write_text("extra\n")
     routes = (out / "routes.py").read_text()
     (out / "routes.py").write_text(routes.replace("FastResource", "SlowResource"))
-    text = differences(out, files(ONE))
+    text = "".join(differences(out, files(ONE)).values())
     assert "--- /dev/null\n+++ b/generated/keys.py\n" in text
     assert "--- a/generated/extra.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-extra\n" in text
     assert '+        resource="FastResource",\n' in text or '+    "fast": Entry(' in text
     assert content(out) != files(ONE)
-    assert "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))
+    assert (
+        "+++ b/none/manifest.json\n" in differences(tmp_path / "none", files(ONE))["manifest.json"]
+    )
 
 
 @contextmanager
@@ -227,12 +228,9 @@ def test_the_neighbours_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert len(beside(out)) == 3
 
 
-def test_where_folders_cannot_be_exchanged_two_renames_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(output, "_swap", lambda one, other: False)
+def test_where_folders_cannot_be_exchanged_two_renames_do(tmp_path: Path) -> None:
     out = build(ONE, tmp_path / "generated")
-    build(TWO, out)
+    write(out, files(TWO), swap=lambda one, other: False)
     assert content(out) == files(TWO)
     assert beside(out) == []
 

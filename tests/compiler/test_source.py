@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from plexus.compiler.diagnostics import Diagnostic
 from plexus.compiler.source import DEPTH, LIMIT, Document, Json, parse
+from plexus.compiler.source import read as read_file
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -148,6 +151,23 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_a_file_that_is_too_large_is_not_parsed() -> None:
     assert heads(b"[" * (LIMIT + 1)) == ["p.json: error P107: the file is larger than 8 MiB"]
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    """A pipe without a writer, and a device without an end: nothing is waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b" " * (LIMIT + 1))
+    expected = {
+        tmp_path / "nowhere": "error P100: cannot read the file: No such file or directory;"
+        " run `plexus init` to write one",
+        tmp_path / "pipe": "error P100: cannot read the file: not a plain file",
+        tmp_path: "error P100: cannot read the file: not a plain file",
+        Path("/dev/zero"): "error P100: cannot read the file: not a plain file",
+        tmp_path / "large": "error P107: the file is larger than 8 MiB",
+    }
+    for path, words in expected.items():
+        document, (found,) = read_file(path, "p.json")
+        assert (document, found.head()) == (None, f"p.json: {words}")
 
 
 def test_the_deepest_and_the_widest_that_is_allowed() -> None:

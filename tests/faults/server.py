@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -81,6 +82,13 @@ class Peer:
         """Do nothing until the other side leaves."""
         await self.left.wait()
 
+    async def drip(self, data: bytes, seconds: float) -> None:
+        """Send ``data`` again and again, that often, until the other side leaves."""
+        while not self.left.is_set():
+            await self.raw(data)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.left.wait(), seconds)
+
     def close(self) -> None:
         """FIN."""
         self.keep_alive = False
@@ -97,11 +105,14 @@ class Peer:
 class FaultServer:
     """Serves ``script`` on loopback; change it between requests at will."""
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._tls = tls
         self.requests: list[Request] = []
         self.departures: list[float] = []
         """When a client closed the connection of a request that was still being answered."""
+        self.marks: dict[str, float] = {}
+        """What scripts noted with ``mark``, and when."""
         self.open = 0
         self.connections = 0
         self.errors: list[str] = []
@@ -110,6 +121,7 @@ class FaultServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._stop = asyncio.Event()
+        self._woken = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -122,9 +134,34 @@ class FaultServer:
         with self._changed:
             assert self._changed.wait_for(condition, seconds), f"waited in vain for {what}"
 
+    def forget(self) -> None:
+        """Begin anew, for another test; connections stay open."""
+        self.requests.clear()
+        self.departures.clear()
+        self.marks.clear()
+
     def call(self, function: Callable[[], None]) -> None:
         """Run ``function`` in the server's loop: to set an event a script waits for."""
         self._loop.call_soon_threadsafe(function)
+
+    def mark(self, name: str) -> None:
+        """For scripts: note that something has come to pass; tests that ``wait`` look again."""
+        self.marks[name] = time.monotonic()
+        self._note()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """For scripts: wait until ``condition`` holds; it is looked at after every ``wake``."""
+        while not condition():
+            await self._woken.wait()
+
+    def wake(self) -> None:
+        """Scripts that wait look again."""
+
+        def look() -> None:
+            woken, self._woken = self._woken, asyncio.Event()
+            woken.set()
+
+        self.call(look)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -136,7 +173,9 @@ class FaultServer:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, sock=self._listener, limit=2**22)
+        server = await asyncio.start_server(
+            self._connected, sock=self._listener, ssl=self._tls, limit=2**22
+        )
         async with server:
             await self._stop.wait()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -145,28 +184,39 @@ class FaultServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # asyncio sees to it only for sockets that were made with the protocol's number.
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections += 1
         number = self.connections
         self._note(opened=1)
         try:
             while await self._one(reader, writer, number):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled only when the server closes; asyncio's own callback trips over it.
             pass
         finally:
             self._note(opened=-1)
-            writer.close()
+            if self._tls is None:
+                writer.close()
+            else:  # Which would wait for the other side's last word.
+                writer.transport.abort()
 
     async def _one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        start = await reader.readexactly(1)
+        if start == b"\x16":  # A TLS handshake, which it does not understand.
+            writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            return False
+        head = (start + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
         method, path, _ = first.split(" ")
-        headers = {}
+        headers: dict[str, str] = {}
         for line in filter(None, lines):
             name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
+            before = f"{headers[name.lower()]}, " if name.lower() in headers else ""
+            headers[name.lower()] = before + value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         request = Request(method, path, headers, body, number)
         self.requests.append(request)
@@ -204,8 +254,10 @@ class FaultServer:
 
 
 @contextlib.contextmanager
-def fault_server(script: Script | None = None) -> Iterator[FaultServer]:
-    server = FaultServer(script)
+def fault_server(
+    script: Script | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[FaultServer]:
+    server = FaultServer(script, tls)
     try:
         yield server
     finally:

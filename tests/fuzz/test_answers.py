@@ -5,6 +5,7 @@ from random import Random
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from plexus.streaming.document import JsonBody
 from plexus.streaming.framing import FramingError, readable
@@ -58,13 +59,16 @@ def check_answer(client: Dialect, upstream: Dialect, raw: bytes, random: Random)
 
 
 def _pass_answer(dialect: Dialect, target: TargetModel, raw: bytes) -> None:
-    call = client_call(dialect.NAME, JsonBody.parse(MINIMAL[dialect.NAME]))
-    try:
-        answer = Passthrough(dialect, target).prepare(call).answer(raw, "application/json")
-    except PlexusError as problem:
-        assert problem.error.http_status >= 400
-    else:
-        assert answer.body == raw
+    asked = client_call(dialect.NAME, JsonBody.parse(MINIMAL[dialect.NAME]))
+    for stream in (False, True):
+        call = replace(asked, stream=stream)
+        try:
+            answer = Passthrough(dialect, target).prepare(call).answer(raw, "application/json")
+        except PlexusError as problem:
+            assert problem.error.http_status >= 400
+        else:
+            assert stream or answer.body == raw
+            _check_frames(dialect, answer.body if stream else b"")
 
 
 def check_stream(client: Dialect, upstream: Dialect, raw: bytes, random: Random) -> str:

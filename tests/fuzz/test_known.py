@@ -12,6 +12,12 @@ _HEAD = b'"model":"m","messages":[{"role":"user","content":"a"}]'
 _CHAT = b'"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":'
 
 REQUESTS = {
+    "a format that is a list": (
+        "openai-chat",
+        b'{%b,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":'
+        b'{"type":"object","format":["a"],"properties":{"x":{"format":{},"minItems":[1]}}}}}}'
+        % _HEAD,
+    ),
     "a tool without a name": (
         "openai-chat",
         b'{%b,"tools":[{"type":"function","function":{"name":""}}]}' % _HEAD,
@@ -33,6 +39,11 @@ REQUESTS = {
     ),
 }
 ANSWERS = {
+    "line breaks between the members of what is kept whole": (
+        "openai-chat",
+        b'{%b0,"message":{"content":"a"},"logprobs":{"content":\r\n[{"token":\n"a"}]},'
+        b'"finish_reason":"stop"}]}' % _CHAT,
+    ),
     "a choice's index is false": (
         "openai-chat",
         b'{%bfalse,"message":{"content":"a"},"finish_reason":"stop"}]}' % _CHAT,

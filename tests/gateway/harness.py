@@ -8,8 +8,8 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import time
@@ -97,6 +97,28 @@ class Answer:
 
 
 @dataclass
+class Session:
+    """A client's connection; it is made anew when the gateway closed it."""
+
+    connection: http.client.HTTPConnection
+
+    def ask(
+        self,
+        path: str = CHAT,
+        body: Json | bytes | None = None,
+        method: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request; a dict is sent as JSON."""
+        raw = json.dumps(body).encode() if isinstance(body, dict) else body
+        verb = method or ("GET" if raw is None else "POST")
+        self.connection.request(verb, path, raw, dict(headers or {}))
+        response = self.connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, response.read())
+
+
+@dataclass
 class Gateway:
     """A served config.  ``services`` belong to its loop; look, but do not touch."""
 
@@ -105,8 +127,6 @@ class Gateway:
     sink: Sink
     loop: asyncio.AbstractEventLoop
     server: GracefulServer
-    key: str | None = None
-    connections: list[http.client.HTTPConnection] = field(default_factory=list)
 
     def ask(
         self,
@@ -121,18 +141,17 @@ class Gateway:
             body = {"messages": SAY, **fields}
             if path.endswith("messages"):
                 body.setdefault("max_tokens", 100)
-        raw = json.dumps(body).encode() if isinstance(body, dict) else body
-        own = dict(headers or {})
-        if self.key is not None:
-            own.setdefault("authorization", f"Bearer {self.key}")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        with self.session() as session:
+            return session.ask(path, body, method, headers)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Many requests on one kept-alive connection."""
+        session = Session(http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE))
         try:
-            connection.request(method or ("GET" if raw is None else "POST"), path, raw, own)
-            response = connection.getresponse()
-            names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, response.read())
+            yield session
         finally:
-            connection.close()
+            session.connection.close()
 
     def open(self, path: str = CHAT, **fields: Any) -> socket.socket:
         """A request on a raw socket, sent but not yet answered."""
@@ -231,7 +250,8 @@ def serving(services: Services, sink: Sink, drain: float = 5.0) -> Iterator[Gate
     try:
         yield found
     finally:
-        found.loop.call_soon_threadsafe(found.server.stop)
+        with suppress(RuntimeError):  # Its loop is closed: the test has stopped it.
+            found.loop.call_soon_threadsafe(found.server.stop)
         thread.join(DEADLINE * 2)
     assert not thread.is_alive(), "the gateway did not stop"
     assert not leftovers, leftovers

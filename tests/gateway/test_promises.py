@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 
 import pytest
 
+from plexus.gateway.limits import Limits
 from tests.faults.server import FaultServer, Peer, Script
 from tests.gateway import wire
 from tests.gateway.conftest import Serve, provider, two
-from tests.gateway.harness import CHAT, MESSAGES, Gateway
+from tests.gateway.harness import CHAT, MESSAGES, Gateway, read_until
 
 DIALECTS = ("openai-chat", "anthropic-messages")
 PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
@@ -270,24 +272,46 @@ def test_when_every_target_is_limited_the_shortest_wait_counts(
     assert served.ask(model="one").headers["retry-after"] == "60"
 
 
-@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("code", [401, 403, 400])
+@pytest.mark.parametrize("upstream", DIALECTS)
 @pytest.mark.parametrize("client", DIALECTS)
 def test_the_providers_key_is_not_the_clients_trouble(
-    serve: Serve, first: FaultServer, code: int, client: str
+    serve: Serve, first: FaultServer, code: int, client: str, upstream: str
 ) -> None:
     """C12: 502, never 401; and the words of the provider may quote the key."""
 
     async def script(peer: Peer) -> None:
-        await peer.answer(code, b'{"error": {"message": "bad key sk-upstream-51c0ffee"}}')
+        error = b'{"type": "error", "error": {"message": "bad key 51c0ffee", "code": "%b"}}'
+        await peer.answer(code, error % (b"api_key_invalid" if code == 400 else b""))
 
     first.script = script
-    served = serve(two(provider(first), provider(first)))
+    served = serve(two(provider(first, upstream), provider(first)))
     answer = served.ask(PATHS[client], model="one")
     assert answer.status == 502
     assert b"51c0ffee" not in answer.body
     assert answer.headers["x-should-retry"] == "false"
     assert [event for level, event, _ in served.sink.lines if level == "warn"]
     assert "51c0ffee" not in repr(served.sink.lines)
+
+
+def test_a_hidden_model_behind_the_wildcard_has_the_name_that_was_asked(
+    serve: Serve, first: FaultServer
+) -> None:
+    first.script = good("openai-chat")
+    alias = {"targets": ["p/m"], "reveal_model": False}
+    served = serve({"providers": {"p": provider(first)}, "aliases": {"*": alias}})
+    assert served.ask(model="anything").json["model"] == "anything"
+
+
+def test_hidden_names_are_taken_out_as_whole_words(serve: Serve, first: FaultServer) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.answer(400, b'{"error": {"message": "model M: no room at m-2, p/m. (p)"}}')
+
+    first.script = script
+    alias = {"targets": ["p/m"], "reveal_model": False}
+    served = serve({"providers": {"p": provider(first)}, "aliases": {"a": alias}})
+    message = served.ask(model="a").error["message"]
+    assert message == "model the model: no room at m-2, the model. (the model)"
 
 
 def test_a_hidden_model_shows_no_provider(
@@ -315,3 +339,51 @@ def test_a_hidden_model_shows_no_provider(
     assert refused.error["code"] == "plexus_all_targets_failed"
     assert "second" not in refused.error["message"]
     assert "second" not in refused.headers.values()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["early", "after a sign of life"])
+@pytest.mark.parametrize("upstream", DIALECTS)
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_provider_that_does_not_stream(
+    serve: Serve, first: FaultServer, client: str, upstream: str, late: bool
+) -> None:
+    """streaming.md §1: JSON is a success; whoever asked for a stream gets one (E16)."""
+    beat = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if late:
+            await beat.wait()
+        text = wire.chat("whole") if upstream == "openai-chat" else wire.message("whole")
+        await peer.answer(200, text)
+
+    first.script = script
+    config = {"providers": {"p": provider(first, upstream)}, "aliases": {"a": {"targets": ["p/m"]}}}
+    served = serve(config, limits=Limits(keep_alive=0.05) if late else None)
+    with served.open(PATHS[client], model="a", stream=True) as sock:
+        head = read_until(sock, b"\r\n\r\n") if late else b""
+        first.call(beat.set)
+        whole = head + read_until(sock, b"\r\n0\r\n\r\n")
+    assert whole.startswith(b"HTTP/1.1 200")
+    assert b"content-type: text/event-stream" in whole
+    assert text_of(served, PATHS[client], whole) == "whole"
+    assert (b"data: [DONE]" if client == "openai-chat" else b"event: message_stop") in whole
+
+
+def test_the_time_of_failover_is_bounded(serve: Serve, first: FaultServer) -> None:
+    """Targets that say nothing may not add up for ever (docs/decisions/0014)."""
+
+    async def script(peer: Peer) -> None:
+        await peer.stall()
+
+    first.script = script
+    models = [f"m{number}" for number in range(12)]
+    own = {**provider(first), "models": models}
+    alias = {
+        "selector": "in_order",
+        "targets": [f"p/{model}" for model in models],
+        "timeouts": {"first_content": 0.1},
+    }
+    served = serve({"providers": {"p": own}, "aliases": {"a": alias}})
+    answer = served.ask(model="a")
+    assert answer.status == 504
+    assert 3 <= int(answer.headers["x-plexus-attempts"]) <= 4

@@ -29,7 +29,10 @@ REFUSED = {
     "deep": (b'{"a":' + b"[" * 1000 + b"]" * 1000 + b"}", "nested"),
     "very deep": (b"[" * 100_000, "nested"),
     "deep in a big body": (b'{"b":"' + b"x" * 300_000 + b'","a":' + b"[" * 300, "nested"),
-    "tokens": (b'{"a":[' + b"[]," * 1_000_000 + b"[]]}", "too many JSON tokens"),
+    "tokens": (b'{"a":[' + b"[]," * 1_000_000 + b"[]]}", "JSON tokens"),
+    "tokens, all strings": (b'{"a":[' + b'"",' * 900_000 + b'""]}', "JSON tokens"),
+    "tokens behind quotes": (b'{"a":"\\\\\\"","b":[' + b"[]," * 1_000_000 + b"[]]}", "JSON tokens"),
+    "members": (b"{" + b",".join(b'"%d":1' % i for i in range(1001)) + b"}", "1000 members"),
 }
 
 
@@ -50,6 +53,66 @@ def test_depth_at_the_limit_passes() -> None:
     JsonBody.parse(body)
     with pytest.raises(DocumentError):
         JsonBody.parse(b'{"a":' + b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT + b"}")
+
+
+BESIDE = {
+    "brackets in a text": {"t": "[{" * 500},
+    "many values": {"v": [[i] for i in range(3000)]},
+    "a conversation": {"m": [{"content": [{"text": "{[" * 300, "more": [[i]]}]} for i in range(9)]},
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("around", range(10))
+def test_depth_is_exact_whatever_stands_beside_it(beside: str, around: int) -> None:
+    """However many containers are opened on the way to the deep one."""
+    for depth, fits in ((DEPTH_LIMIT, True), (DEPTH_LIMIT + 1, False)):
+        value: object = "x"
+        for _ in range(depth - 1 - around):
+            value = [value]
+        for _ in range(around):
+            value = {"k": value, "text": "}" * 300 + "[" * 300}
+        raw = json.dumps({"a": value, **BESIDE[beside]}).encode()
+        if fits:
+            JsonBody.parse(raw)
+        else:
+            with pytest.raises(DocumentError, match="nested deeper"):
+                JsonBody.parse(raw)
+
+
+DUPLICATES = [
+    b'{"a":{"role":"user","role":"assistant"}}',
+    b'{"a":[[{"x":{"name":1,"na\\u006de":2}}]]}',
+    b'{"a":{"schema":{"properties":{"p":{},"q":{},"p":{}}}}}',
+    b'{"b":"' + b"[" * 300_000 + b'","a":{"x":1,"x":2}}',
+]
+
+
+@pytest.mark.parametrize("body", DUPLICATES, ids=range(4))
+def test_A18_duplicates_at_any_depth(body: bytes) -> None:
+    found = JsonBody.parse(body)
+    with pytest.raises(DocumentError, match="twice") as caught:
+        found.check_deep()
+    assert caught.value.param in ("role", "name", "p", "x")
+
+
+def test_A15_what_is_translated_has_a_lower_limit() -> None:
+    many = b'{"a":[' + b"1," * 160_000 + b"1]}"
+    with pytest.raises(DocumentError, match="150000 JSON tokens"):
+        JsonBody.parse(many).check_deep()
+    JsonBody.parse(many)
+    text = b'{"a":"' + b"[]," * 160_000 + b'"}'
+    JsonBody.parse(text).check_deep()
+
+
+def test_A18_keys_in_strings_are_none() -> None:
+    body = b'{"a":"\\"x\\":1,\\"x\\":2","b":{"x:":1,"x":{"x":"::\\\\"}},"c":[{"x":1},{"x":1}]}'
+    JsonBody.parse(body).check_deep()
+
+
+def test_A19_numbers_that_no_float_holds() -> None:
+    with pytest.raises(DocumentError):
+        JsonBody.parse(b'{"a":[1e999]}').check_deep()
 
 
 def test_duplicate_names_its_key() -> None:

@@ -12,6 +12,7 @@ class StaticCredential:
 
     def __init__(self, dialect: Dialect, secret: Secret) -> None:
         self._headers: Headers = dialect.authorize(secret.reveal())
+        self.names = frozenset(name for name, _ in self._headers)
 
     async def apply(self, request: UpstreamRequest) -> UpstreamRequest:
         return replace(request, extra_headers=request.extra_headers + self._headers)

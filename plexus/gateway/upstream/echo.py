@@ -10,11 +10,12 @@ are commands and are left out of the answer:
 - ``echo:cut FRAMES``: drop the connection after that many frames (0: before any).
 
 A forced tool choice calls the tool, a JSON schema is answered with an instance of it, and tool
-results are answered with their text.
+results are answered with their text.  Embeddings are vectors made from their text.
 """
 
 import asyncio
 import hashlib
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
@@ -24,6 +25,7 @@ from msgspec import Raw, Struct
 from plexus.gateway.upstream.base import UpstreamFailed, UpstreamRequest
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.operations import OPERATIONS
 from plexus.unified.chunks import PartDelta, StreamChunk
 from plexus.unified.content import (
     Content,
@@ -74,6 +76,8 @@ class EchoUpstream:
 
     async def open(self, request: UpstreamRequest) -> "EchoAnswer":
         dialect = self._dialects[request.dialect]
+        if request.url in _BESIDE:
+            return _beside(dialect, request)
         try:
             call = _call(request, int(self._clock()))
             asked = dialect.parse_request(call)
@@ -119,6 +123,51 @@ class EchoAnswer:
 
     async def aclose(self) -> None:
         """Nothing to give back."""
+
+
+_BESIDE = frozenset(operation.path for operation in OPERATIONS.values())
+_DIMENSIONS = 8
+_DIMENSIONS_LIMIT = 4096
+
+
+def _beside(dialect: Dialect, request: UpstreamRequest) -> EchoAnswer:
+    """Embeddings: the same text, the same vector of length 1.  Nothing else beside chat."""
+    if request.url != "/embeddings":
+        message = f"the echo provider answers chat and embeddings, not {request.url}"
+        return _refusal(dialect, UnifiedError(kind="not_found", message=message))
+    try:
+        asked = _embeddings(request.body)
+    except msgspec.MsgspecError:
+        error = UnifiedError(kind="invalid_request", message="input must be texts", param="input")
+        return _refusal(dialect, error)
+    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+    size = min(max(asked.dimensions or _DIMENSIONS, 1), _DIMENSIONS_LIMIT)
+    count = sum(len(text.split()) for text in texts)
+    body = {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": _vector(text, size)}
+            for index, text in enumerate(texts)
+        ],
+        "model": request.model,
+        "usage": {"prompt_tokens": count, "total_tokens": count},
+    }
+    return EchoAnswer(200, "application/json", [msgspec.json.encode(body)], _Script(""))
+
+
+class _Embeddings(Struct):
+    input: str | list[str]
+    dimensions: int | None = None
+
+
+_embeddings = msgspec.json.Decoder(_Embeddings).decode
+
+
+def _vector(text: str, size: int) -> list[float]:
+    drawn = hashlib.shake_256(text.encode()).digest(2 * size)
+    values = [int.from_bytes(drawn[at : at + 2], "big") - 32767.5 for at in range(0, 2 * size, 2)]
+    length = math.hypot(*values)
+    return [value / length for value in values]
 
 
 def _call(request: UpstreamRequest, now: int) -> ClientCall:

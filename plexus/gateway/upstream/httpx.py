@@ -2,12 +2,16 @@
 
 ``httpx2`` is the maintained continuation of ``httpx``; only what both share is used.  Requests go
 straight to a transport: what a client adds on top (cookies, redirects, authentication, environment)
-is exactly what a gateway must not do, and costs a third of a request.
+is exactly what a gateway must not do, and costs a third of a request.  Each connection has a
+transport of its own: the pool in it looks at every connection it holds, twice a request.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from time import monotonic
 from types import MappingProxyType
+from typing import NamedTuple
 
 import httpx2 as httpx
 
@@ -17,11 +21,10 @@ from plexus.transformers.base import Headers
 
 KEEPALIVE_EXPIRY_S = 30.0
 WRITE_TIMEOUT_S = 60.0
-_URL_CACHE = 4096
+_PLACES = 4096
 
 _CONNECT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _BAD_REQUEST = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _NO_ANSWER = "without sending a response"
 
 
@@ -29,75 +32,91 @@ class HttpxUpstream:
     """An Upstream for one provider over HTTP/1.1 with kept-alive connections.
 
     ``tls`` is the context for https addresses (None: a context that trusts nobody, for providers
-    without one); ``proxy`` is the URL of an HTTP proxy.
+    without one); ``proxy`` is the URL of an HTTP proxy.  ``clock`` tells how long connections were
+    idle.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._tls = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._proxy = proxy
-        self._pool = self._transport(keep_alive=True)
-        self._fresh: httpx.AsyncHTTPTransport | None = None
-        self._urls: dict[str, httpx.URL] = {}
-        self._heads: dict[Headers, list[tuple[bytes, bytes]]] = {}
+        self._clock = clock
+        self._idle: dict[tuple[str, bytes], deque[_Line]] = {}
+        self._places: dict[tuple[str, Headers], _Place] = {}
         self._timeouts: dict[Timeouts, dict[str, float]] = {}
 
     async def open(self, request: UpstreamRequest) -> "HttpxAnswer":
-        trace = _Trace()
-        try:
-            return await self._send(self._pool, request, trace)
-        except UpstreamFailed as failed:
-            if failed.stage != "send" or failed.timeout or trace.connected:
-                raise
-        # A kept-alive connection that the server closed at that very moment: nothing was received,
-        # so the one repetition is invisible.  It must not meet another stale connection.
-        if self._fresh is None:
-            self._fresh = self._transport(keep_alive=False)
-        return await self._send(self._fresh, request, trace)
+        place = self._place(request)
+        if place.idle:
+            trace = _Trace()
+            try:
+                return await self._send(place.idle.pop(), place, request, trace)
+            except UpstreamFailed as failed:
+                if failed.stage != "send" or failed.timeout or trace.connected:
+                    raise
+            # A kept-alive connection that the server closed at that very moment: nothing was
+            # received, so the one repetition is invisible.  It must not meet another stale one.
+        return await self._send(self._line(place), place, request)
 
     async def close(self) -> None:
-        await self._pool.aclose()
-        if self._fresh is not None:
-            await self._fresh.aclose()
-
-    def _transport(self, keep_alive: bool) -> httpx.AsyncHTTPTransport:
-        limits = httpx.Limits(
-            max_connections=None,
-            max_keepalive_connections=None if keep_alive else 0,
-            keepalive_expiry=KEEPALIVE_EXPIRY_S,
-        )
-        return httpx.AsyncHTTPTransport(
-            verify=self._tls, trust_env=False, limits=limits, proxy=self._proxy
-        )
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().transport.aclose()
 
     async def _send(
-        self, transport: httpx.AsyncHTTPTransport, request: UpstreamRequest, trace: "_Trace"
+        self,
+        line: "_Line",
+        place: "_Place",
+        request: UpstreamRequest,
+        trace: "_Trace | None" = None,
     ) -> "HttpxAnswer":
+        """A line that fails is given up: httpx has closed its connection."""
+        extensions: dict[str, object] = {"timeout": self._timeout(request.timeouts)}
+        if trace is not None:
+            extensions["trace"] = trace
+        length = (b"Content-Length", b"%d" % len(request.body))
         outgoing = httpx.Request(
             request.method,
-            self._url(request.url),
-            headers=self._head(request),
-            content=request.body,
-            extensions={"timeout": self._timeout(request.timeouts), "trace": trace},
+            place.url,
+            headers=[*place.head, *_encode(request.extra_headers), length],
+            # Not ``content=``, which would work out Host and length anew at four times the cost.
+            stream=httpx.ByteStream(request.body),
+            extensions=extensions,
         )
         try:
-            response = await transport.handle_async_request(outgoing)
+            response = await line.transport.handle_async_request(outgoing)
         except (httpx.TransportError, ssl.SSLError) as problem:
             raise _failed(problem, "send") from None
-        return HttpxAnswer(response)
+        return HttpxAnswer(response, line)
 
-    def _url(self, text: str) -> httpx.URL:
-        url = self._urls.get(text)
-        if url is None:
-            if len(self._urls) >= _URL_CACHE:
-                self._urls.clear()
-            url = self._urls[text] = httpx.URL(text)
-        return url
+    def _place(self, request: UpstreamRequest) -> "_Place":
+        key = (request.url, request.static_head)
+        place = self._places.get(key)
+        if place is None:
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+            url = httpx.URL(request.url)
+            head = _encode(request.static_head)
+            if all(name != b"host" for name, _ in head):
+                head.insert(0, (b"Host", url.netloc))
+            idle = self._idle.setdefault((url.scheme, url.netloc), deque())
+            place = self._places[key] = _Place(url, head, idle)
+        return place
 
-    def _head(self, request: UpstreamRequest) -> list[tuple[bytes, bytes]]:
-        static = self._heads.get(request.static_head)
-        if static is None:
-            static = self._heads[request.static_head] = _encode(request.static_head)
-        return static + _encode(request.extra_headers)
+    def _line(self, place: "_Place") -> "_Line":
+        limits = httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=KEEPALIVE_EXPIRY_S,
+        )
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._tls, trust_env=False, limits=limits, proxy=self._proxy
+        )
+        return _Line(transport, place.idle, self._clock)
 
     def _timeout(self, timeouts: Timeouts) -> dict[str, float]:
         found = self._timeouts.get(timeouts)
@@ -116,7 +135,7 @@ class HttpxUpstream:
 class HttpxAnswer:
     """An UpstreamAnswer."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, line: "_Line") -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = MappingProxyType(
             {
@@ -124,9 +143,11 @@ class HttpxAnswer:
                 for name, value in response.headers.raw
             }
         )
-        self._response = response
+        self._line: _Line | None = line
+        self._whole = False
         assert isinstance(response.stream, httpx.AsyncByteStream)
         # Not ``aiter_raw``: it counts bytes and guards against sync use, per chunk.
+        self._stream = response.stream
         self._body = response.stream.__aiter__()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -135,6 +156,9 @@ class HttpxAnswer:
     async def __anext__(self) -> bytes:
         try:
             return await self._body.__anext__()
+        except StopAsyncIteration:
+            self._whole = True
+            raise
         except (httpx.TransportError, ssl.SSLError) as problem:
             raise _failed(problem, "read") from None
 
@@ -142,7 +166,45 @@ class HttpxAnswer:
         close = getattr(self._body, "aclose", None)
         if close is not None:
             await close()
-        await self._response.aclose()
+        await self._stream.aclose()
+        line, self._line = self._line, None
+        if self._whole and line is not None:
+            await line.release()
+
+
+class _Line:
+    """A transport for one request at a time, and so with one connection.
+
+    ``idle`` are the free lines to the same server, by the time of their last answer (``used``).
+    """
+
+    __slots__ = ("clock", "idle", "transport", "used")
+
+    def __init__(
+        self,
+        transport: httpx.AsyncHTTPTransport,
+        idle: "deque[_Line]",
+        clock: Callable[[], float],
+    ) -> None:
+        self.transport = transport
+        self.idle = idle
+        self.clock = clock
+        self.used = 0.0
+
+    async def release(self) -> None:
+        """Keep the connection for the next request; close those that none needed for long."""
+        self.used = now = self.clock()
+        self.idle.append(self)
+        while self.idle and now - self.idle[0].used > KEEPALIVE_EXPIRY_S:
+            await self.idle.popleft().transport.aclose()
+
+
+class _Place(NamedTuple):
+    """An address with the headers that every request to it has, and the free lines to it."""
+
+    url: httpx.URL
+    head: list[tuple[bytes, bytes]]
+    idle: deque[_Line]
 
 
 class _Trace:

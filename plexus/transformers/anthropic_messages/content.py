@@ -137,7 +137,6 @@ def _text(level: Level, raw: Raw, origin: Origin) -> Content:
     return TextContent(text=text, citations=citations, cache_control=cache, ext=ext)
 
 
-_CITATION_STRINGS = ("url", "title", "cited_text", "file_id", "source", "encrypted_index")
 _CITATION_RANGES = {
     "char_location": ("start_char_index", "end_char_index"),
     "page_location": ("start_page_number", "end_page_number"),

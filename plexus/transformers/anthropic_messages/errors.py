@@ -8,7 +8,12 @@ from typing import Any
 import msgspec
 
 from plexus.streaming.framing import Frame
-from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail
+from plexus.unified.errors import (
+    ErrorKind,
+    UnifiedError,
+    UpstreamDetail,
+    credential_refused,
+)
 
 MESSAGE_LIMIT = 2048
 """Characters of a provider's message at most."""
@@ -37,6 +42,8 @@ TYPES: dict[ErrorKind, str] = {
 _KINDS: dict[str, ErrorKind] = {
     "invalid_request_error": "invalid_request",
     "authentication_error": "authentication",
+    "api_key_invalid": "authentication",
+    "invalid_api_key": "authentication",
     "billing_error": "billing",
     "permission_error": "permission",
     "not_found_error": "not_found",
@@ -113,18 +120,11 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Unified
         code=found.code,
         request_id=headers.get("request-id") or headers.get("x-request-id"),
     )
-    message = found.message or f"the provider answered with HTTP status {status}"
     if kind in ("authentication", "permission"):
-        return UnifiedError(
-            kind="upstream",
-            message=f"the provider refused its credential (HTTP {status}): {message}",
-            code="upstream_error",
-            should_retry=False,
-            upstream=upstream,
-        )
+        return credential_refused(status, upstream)
     return UnifiedError(
         kind=kind,
-        message=message,
+        message=found.message or f"the provider answered with HTTP status {status}",
         code=found.code,
         param=found.param,
         retry_after=_retry_after(headers),
@@ -137,12 +137,14 @@ def parse_stream_error(data: bytes) -> UnifiedError:
     """An error inside a stream, or in the body of a 200; never raises."""
     found = _read(data)
     kind = _classify(200, found)
-    kind = "upstream" if kind in ("authentication", "permission") else kind
+    upstream = UpstreamDetail(status=200, type=found.type, code=found.code)
+    if kind in ("authentication", "permission"):
+        return credential_refused(200, upstream)
     return UnifiedError(
         kind=kind,
         message=found.message or "the provider sent an error without a message",
         code=found.code,
-        upstream=UpstreamDetail(status=200, type=found.type, code=found.code),
+        upstream=upstream,
     )
 
 

@@ -32,7 +32,13 @@ from plexus.unified.content import (
     TextContent,
 )
 from plexus.unified.errors import unsupported
-from plexus.unified.request import CustomTool, FunctionTool, ToolChoice, UnifiedChatRequest
+from plexus.unified.request import (
+    CustomTool,
+    FunctionTool,
+    Reasoning,
+    ToolChoice,
+    UnifiedChatRequest,
+)
 
 PATH = "/messages"
 BEGIN, CONTINUE = "Begin.", "Continue."
@@ -150,6 +156,10 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
+        wanted = request.reasoning
+        if wanted is not None and not self.native and wanted == Reasoning(ext=wanted.ext):
+            # A vendor's own word for an effort says nothing here.
+            log.note("extra", next((name for own in wanted.ext.values() for name in own), None))
 
     def _max_tokens(self, thinking: Thinking) -> int:
         wanted, limit = self.request.max_tokens, self.caps.max_output_tokens
@@ -201,10 +211,14 @@ class _Formatter:
 
     def _choice(self, tools: list[Block | Raw]) -> Block | None:
         """The choice as wanted, before what the model refuses is known."""
-        request = self.request
+        request, wanted = self.request, self.request.tool_choice
+        # Left out in silence, the answer would be another one (canonical.md §9).
+        if wanted is not None and _forces(wanted) and not tools:
+            raise unsupported("the forced tool does not exist at this target", "tool_choice")
+        named = {tool.name for tool in request.tools}
+        if wanted is not None and wanted.mode == "function" and wanted.name not in named:
+            raise unsupported(f"there is no tool {wanted.name!r} to force", "tool_choice")
         if not tools:
-            if request.tool_choice is not None and _forces(request.tool_choice) and request.tools:
-                raise unsupported("the forced tool does not exist at this target", "tool_choice")
             return None
         out = self._wanted_choice(request.tool_choice)
         parallel = request.parallel_tool_calls

@@ -92,7 +92,7 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     blocks = level.need("content", LIST)
     reason = level.take("stop_reason", STRING)
     if not blocks and reason is None:
-        raise PlexusError(upstream_error(f"{wire.target.provider} sent an empty completion"))
+        raise PlexusError(upstream_error("it sent an empty completion"))
     origin = origin_of(wire)
     parts: list[Content] = []
     for index, raw in enumerate(blocks):

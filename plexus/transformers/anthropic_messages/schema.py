@@ -102,7 +102,7 @@ def _child(value: Any, weakened: list[str]) -> Any:
 
 def _allowed(key: str, value: object) -> bool:
     if key == "format":
-        return value in _FORMATS
+        return isinstance(value, str) and value in _FORMATS
     return key == "minItems" and value in (0, 1)
 
 

@@ -382,9 +382,8 @@ class AnthropicStreamParser:
         return [StreamError(error, partial=self._parts > 0)]
 
     def _bad(self, what: str) -> UnifiedError:
-        provider = self._wire.target.provider
-        error = upstream_error(f"{provider} {what}")
-        return replace(error, upstream=UpstreamDetail(provider=provider))
+        detail = UpstreamDetail(provider=self._wire.target.provider)
+        return replace(upstream_error(f"it {what}"), upstream=detail)
 
 
 def _text(raw: Raw | None) -> str:

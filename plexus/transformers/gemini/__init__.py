@@ -2,6 +2,7 @@
 
 from plexus.streaming.framing import Decoder, Encoder
 from plexus.transformers.base import (
+    TRACING,
     Headers,
     StreamFormatter,
     StreamObserver,
@@ -33,7 +34,7 @@ from plexus.unified.request import UnifiedChatRequest
 
 NAME: str = _NAME
 FAMILY: str = _FAMILY
-FORWARDED_HEADERS: frozenset[str] = frozenset()
+FORWARDED_HEADERS: frozenset[str] = TRACING
 
 __all__ = [
     "FAMILY",

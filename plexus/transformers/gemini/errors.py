@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from plexus.streaming.framing import Frame
-from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail
+from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail, credential_refused
 
 MESSAGE_LIMIT = 2048
 """Characters of a provider's message at most."""
@@ -126,14 +126,7 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Unified
         request_id=headers.get("x-request-id"),
     )
     if kind in ("authentication", "permission"):
-        said = f": {found.message}" if found.message else ""
-        return UnifiedError(
-            kind="upstream",
-            message=f"the provider refused the credential that Plexus holds for it{said}",
-            code="upstream_credential",
-            should_retry=False,
-            upstream=upstream,
-        )
+        return credential_refused(status or found.code or 200, upstream)
     final = kind in ("quota", "billing")
     return UnifiedError(
         kind=kind,
@@ -149,14 +142,17 @@ def parse_stream_error(data: bytes, provider: str = "") -> UnifiedError:
     """An error inside a stream, or in the body of a 200; never raises."""
     found = _read(data)
     kind = _classify(found.code or 200, found)
-    kind = "upstream" if kind in ("authentication", "permission") else kind
+    status = found.code or 200
+    upstream = UpstreamDetail(
+        provider=provider, status=status, type=found.status, code=found.reason
+    )
+    if kind in ("authentication", "permission"):
+        return credential_refused(status, upstream)
     return UnifiedError(
         kind=kind,
         message=found.message or "the provider sent an error without a message",
         retry_after=_retry_after({}, found.delay),
-        upstream=UpstreamDetail(
-            provider=provider, status=found.code or 200, type=found.status, code=found.reason
-        ),
+        upstream=upstream,
     )
 
 

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import ClientCall, WireRequest
+from plexus.transformers.base import TRACING, ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.reader import Level, Malformed, snake
 from plexus.transformers.gemini.request_format import model_path
@@ -33,6 +33,7 @@ def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
         target=target,
         path=model_path(target.model, call.stream),
         body=call.body.edit(changes) if changes else call.body.raw,
+        headers=picked(call.source, TRACING),
         stream=call.stream,
     )
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import WireRequest
+from plexus.transformers.base import TRACING, WireRequest, picked
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.gemini.losses import REQUEST_LOSSES
 from plexus.transformers.gemini.models import thinker
@@ -107,6 +107,7 @@ class _Formatter:
             target=self.target,
             path=model_path(self.target.model, request.stream),
             body=msgspec.json.encode(body),
+            headers=picked(request.source, TRACING),
             stream=request.stream,
             warnings=self.log.warnings,
             tool_names={new: old for old, new in self.names.items() if new != old},

@@ -7,13 +7,13 @@ Field truth is in reference/openai-chat.md, vendors' forms of it in vendors.md, 
 from plexus.streaming.framing import Decoder, Encoder
 from plexus.streaming.sse import SSEDecoder, SSEEncoder
 from plexus.transformers.base import (
-    Headers,
     StreamFormatter,
     StreamObserver,
     StreamParser,
     WireRequest,
 )
 from plexus.transformers.openai_chat.errors import format_error, format_stream_error, parse_error
+from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.openai_chat.losses import (
     FAMILY,
     NAME,
@@ -55,14 +55,6 @@ __all__ = [
     "stream_observer",
     "stream_parser",
 ]
-
-FORWARDED_HEADERS = frozenset({"idempotency-key", "openai-beta", "traceparent", "tracestate"})
-"""Client headers that a chat provider must see (canonical.md §8)."""
-
-
-def authorize(secret: str) -> Headers:
-    """The credential headers of a chat provider."""
-    return (("authorization", f"Bearer {secret}"),)
 
 
 def stream_parser(wire: WireRequest) -> StreamParser:

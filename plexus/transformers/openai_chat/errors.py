@@ -15,7 +15,7 @@ from plexus.transformers.openai_chat.evidence import (
 )
 from plexus.transformers.openai_chat.finish import ERRORS
 from plexus.transformers.openai_chat.retry import retry_after
-from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail
+from plexus.unified.errors import ErrorKind, UnifiedError, UpstreamDetail, credential_refused
 
 _CODES: dict[str, ErrorKind] = {
     "context_length_exceeded": "context_length",
@@ -117,7 +117,7 @@ def classify(
         request_id=headers.get("x-request-id") or headers.get("request-id"),
     )
     if kind in _CREDENTIAL:
-        return _credential(known, upstream)
+        return credential_refused(known, upstream)
     asked = headers.get("x-should-retry", "").lower()
     code = evidence.code if kind == "invalid_request" and evidence.code else _TYPES[kind][1]
     return UnifiedError(
@@ -128,17 +128,6 @@ def classify(
         code=code,
         retry_after=None if kind in _FINAL else retry_after(headers, evidence.retry_delay),
         should_retry=False if kind in _FINAL or asked == "false" else (asked == "true" or None),
-        upstream=upstream,
-    )
-
-
-def _credential(status: int, upstream: UpstreamDetail) -> UnifiedError:
-    """Our key's trouble is not the client's, and the provider may quote the key (T92)."""
-    return UnifiedError(
-        kind="upstream",
-        message=f"the provider refused the credential that Plexus holds for it (status {status})",
-        code="upstream_credential",
-        should_retry=False,
         upstream=upstream,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import ClientCall, WireRequest
+from plexus.transformers.base import TRACING, ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_messages import MessageWriter
@@ -17,6 +17,7 @@ from plexus.transformers.openai_chat.format_tools import (
     write_tool_choice,
     write_tools,
 )
+from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reading import NULL
@@ -71,6 +72,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         target=target,
         path=PATH,
         body=msgspec.json.encode(body),
+        headers=picked(request.source, FORWARDED_HEADERS if writing.native else TRACING),
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
@@ -94,6 +96,7 @@ def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
         target=target,
         path=PATH,
         body=call.body.edit(changes),
+        headers=picked(call.source, FORWARDED_HEADERS),
         stream=call.stream,
         hide_usage=hide,
     )

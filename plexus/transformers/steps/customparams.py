@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Raw
 
 from plexus.streaming.document import JsonBody
 from plexus.transformers.base import WireStep
@@ -31,23 +32,27 @@ class CustomParams(WireStep, frozen=True):
             if sent is None:
                 changes[name] = msgspec.json.encode(value)
             elif isinstance(value, dict):
-                merged = _merge(msgspec.json.decode(sent), value, self.override)
-                changes[name] = msgspec.json.encode(merged)
+                changes[name] = _merge(sent, value, self.override)
             elif self.override:
                 changes[name] = msgspec.json.encode(value)
         return changes
 
 
-def _merge(sent: object, configured: dict[str, Any], override: bool) -> object:
-    """``configured`` under (or, with ``override``, over) what was sent."""
-    if not isinstance(sent, dict):
-        return configured if override else sent
-    merged: dict[str, object] = dict(sent)
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def _merge(sent: Raw, configured: dict[str, Any], override: bool) -> bytes:
+    """``configured`` under (or, with ``override``, over) what was sent.
+
+    Only the objects on the way are read: every other value keeps the client's own spelling.
+    """
+    try:
+        merged = _members(sent)
+    except msgspec.DecodeError:
+        return msgspec.json.encode(configured) if override else bytes(sent)
     for name, value in configured.items():
-        if name not in merged:
-            merged[name] = value
-        elif isinstance(value, dict):
-            merged[name] = _merge(merged[name], value, override)
-        elif override:
-            merged[name] = value
-    return merged
+        if name in merged and isinstance(value, dict):
+            merged[name] = Raw(_merge(merged[name], value, override))
+        elif name not in merged or override:
+            merged[name] = Raw(msgspec.json.encode(value))
+    return msgspec.json.encode(merged)

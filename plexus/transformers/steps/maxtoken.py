@@ -1,7 +1,8 @@
 """``maxtoken``: a ceiling for the output limit."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from plexus.transformers.base import Step
@@ -17,7 +18,7 @@ class MaxToken(Step, frozen=True):
 
     NAME: ClassVar[str] = "maxtoken"
 
-    max_tokens: int
+    max_tokens: Annotated[int, Meta(ge=1)]
 
     def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
         if request.max_tokens is None or request.max_tokens <= self.max_tokens:

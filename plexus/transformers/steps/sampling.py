@@ -1,7 +1,8 @@
 """``sampling``: fixed sampling parameters."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from plexus.transformers.base import Step
@@ -18,11 +19,11 @@ class Sampling(Step, frozen=True, kw_only=True):
 
     NAME: ClassVar[str] = "sampling"
 
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    repetition_penalty: float | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
 
     def request(self, request: UnifiedChatRequest, target: TargetModel) -> UnifiedChatRequest:
         limit = request.max_tokens

@@ -14,9 +14,9 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 class StreamOptions(WireStep, frozen=True):
     """Sets ``stream_options.include_usage`` on chat streams; other options of the client stay.
 
-    Plexus asks for usage on every chat stream anyway, so the step changes something only where a
-    client said ``include_usage: false``.  Source: musistudio/llms ``streamoptions`` (lineage §2.3
-    row 20).
+    Plexus asks for usage on every chat stream anyway, whatever the client said; so the step changes
+    something only where ``extra_body`` or another step said otherwise.  Source: musistudio/llms
+    ``streamoptions`` (lineage §2.3 row 20).
     """
 
     NAME: ClassVar[str] = "streamoptions"

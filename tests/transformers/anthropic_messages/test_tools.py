@@ -244,3 +244,18 @@ def test_strict_schema_keeps_order_and_moves_limits() -> None:
     assert found["description"] == "root" and "$schema" not in found
     assert weakened
     assert not strict_schema({"type": "object", "properties": {}})[1]
+
+
+@pytest.mark.parametrize("known", [(), (F,)])
+def test_a_forced_tool_that_does_not_exist_is_refused(known: tuple[UnifiedTool, ...]) -> None:
+    """canonical.md §9: left out in silence, the answer would be another one."""
+    with pytest.raises(PlexusError) as problem:
+        sent(request(tools=known, tool_choice=ToolChoice(mode="function", name="zz")))
+    assert problem.value.error.param == "tool_choice"
+
+
+def test_an_unknown_effort_of_another_dialect_is_said() -> None:
+    wanted = Reasoning(ext={"openai-chat": {"reasoning_effort": raw("weird")}})
+    assert losses(request(reasoning=wanted)) == ["extra"]
+    known = Reasoning(effort="low", ext={"openai-chat": {"reasoning": raw({"effort": "low"})}})
+    assert losses(request(reasoning=known)) == []

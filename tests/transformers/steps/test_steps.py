@@ -82,6 +82,13 @@ def test_customparams_client_wins_unless_override() -> None:
     assert edited(CustomParams(params={"a": {"b": 1}}), {"a": 5}) == {"a": 5}
 
 
+def test_customparams_keeps_the_clients_spelling() -> None:
+    """What is passed through is not read: numbers stay as they were written (canonical.md §8)."""
+    body = JsonBody.parse(b'{"a":{"x":1e999,"y":{"z": 1.0}}}')
+    changes = CustomParams(params={"a": {"k": 1, "y": {"w": 2}}}).edit(body, "openai-chat")
+    assert changes == {"a": b'{"x":1e999,"y":{"z":1.0,"w":2},"k":1}'}
+
+
 def test_streamoptions_asks_for_usage_on_chat_streams() -> None:
     step = StreamOptions()
     asked = {"stream": True, "stream_options": {"include_obfuscation": False}}

@@ -8,6 +8,7 @@ TARGETS = {
         module="targets.deepseek__deepseek_chat",
         resource="DeepseekDeepseekChatResource",
         alias="deepseek/deepseek-chat",
+        display_name="DeepSeek: deepseek-chat",
         context_window=64000,
         max_output_tokens=8192,
     ),
@@ -16,6 +17,7 @@ TARGETS = {
         module="targets.deepseek__deepseek_reasoner",
         resource="DeepseekDeepseekReasonerResource",
         alias="deepseek/deepseek-reasoner",
+        display_name="DeepSeek: deepseek-reasoner",
     ),
     "echo/anything": Entry(
         name="echo/anything",
@@ -43,8 +45,15 @@ ALIASES = {
         module="aliases.fast",
         resource="FastResource",
         alias="fast",
+        display_name='For "fast" things\nwith lines',
     ),
-    "fast": Entry(name="fast", module="aliases.fast", resource="FastResource", alias="fast"),
+    "fast": Entry(
+        name="fast",
+        module="aliases.fast",
+        resource="FastResource",
+        alias="fast",
+        display_name='For "fast" things\nwith lines',
+    ),
     "gpt-4.1": Entry(
         name="gpt-4.1",
         module="aliases.gpt_4_1_5c51a6",
@@ -71,6 +80,7 @@ SLASHED = {
         module="aliases.fast",
         resource="FastResource",
         alias="fast",
+        display_name='For "fast" things\nwith lines',
     ),
 }
 

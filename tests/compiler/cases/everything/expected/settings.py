@@ -8,7 +8,6 @@ SETTINGS = Settings(
     cors=("https://chat.example.com",),
     body_limit=1048576,
     forward_rate_limits=True,
-    direct=True,
     log_level="debug",
     log_format="json",
 )

@@ -1,0 +1,111 @@
+"""Mutated request bodies through a socket: whatever they say, no 5xx is of our making (A21)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from tests.faults.server import FaultServer, Peer, fault_server
+from tests.fuzz.harness import DIALECTS, LONG, must_be_json, run
+from tests.fuzz.mutate import Mutator, written
+from tests.fuzz.seeds import BUILT_IN_REQUESTS, requests
+from tests.gateway import wire
+from tests.gateway.conftest import provider
+from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gateway
+
+COUNT = 10_000 if LONG else 600
+PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
+
+
+async def script(peer: Peer) -> None:
+    """A good answer; what a provider gets must be JSON, or its server would fall over."""
+    must_be_json(peer.request.body)
+    chat = peer.request.path.endswith("/chat/completions")
+    if json.loads(peer.request.body).get("stream") is True:
+        await peer.stream(*(wire.chat_stream() if chat else wire.message_stream()))
+    else:
+        await peer.answer(200, wire.chat() if chat else wire.message())
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FaultServer]:
+    with fault_server(script) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served(upstream: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Any model name, to a provider of either dialect by chance."""
+    config = {
+        "providers": {
+            "chat": provider(upstream),
+            "messages": provider(upstream, "anthropic-messages"),
+        },
+        "aliases": {"*": {"targets": ["chat/m", "messages/m"]}},
+    }
+    with gateway(config, tmp_path_factory.mktemp("mutated")) as found:
+        yield found
+
+
+def outcome(dialect: str, answer: Answer) -> str:
+    """What a client of ``dialect`` makes of an answer.  Raises AssertionError for what it must
+    never see."""
+    assert answer.status < 500, answer
+    assert answer.headers["x-request-id"]
+    if answer.status >= 400:
+        words = answer.error["message"]
+        assert isinstance(words, str) and words
+        if dialect == "openai-chat":
+            assert answer.error.keys() == {"message", "type", "param", "code"}
+        else:
+            assert answer.json["type"] == "error"
+        return str(answer.status)
+    assert answer.status == 200
+    if answer.headers["content-type"].startswith("text/event-stream"):
+        last = answer.body.decode().rstrip("\n").split("\n\n")[-1]
+        assert last == "data: [DONE]" or last.startswith("event: message_stop\n"), answer.body
+        return "stream"
+    assert "error" not in answer.json
+    return "JSON"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_mutated_bodies(
+    served: Gateway, upstream: FaultServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seeds, path = requests(name), PATHS[name]
+    count = COUNT // len(DIALECTS)
+    with served.session() as session:
+        outcomes = run(
+            f"{name} bodies through a socket",
+            count,
+            lambda random: Mutator(seeds, random).document,
+            sender(session, name, path),
+        )
+    # Neither garbage only nor nothing but harmless changes.
+    assert {"JSON", "stream", "400"} <= outcomes.keys()
+    assert min(outcomes["JSON"] + outcomes["stream"], outcomes["400"]) > count / 20, outcomes
+    assert not [line for line in served.sink.lines if line[0] == "error"]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not upstream.errors
+
+
+def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], str]:
+    def check(raw: bytes, random: Random) -> str:
+        return outcome(name, session.ask(path, raw))
+
+    return check
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_is_mutated_was_good(served: Gateway, name: str) -> None:
+    """The control: nothing but the mutations is refused by a provider of the same dialect."""
+    pinned = {"openai-chat": "/targets/chat/m", "anthropic-messages": "/targets/messages/m"}[name]
+    with served.session() as session:
+        for document in BUILT_IN_REQUESTS[name]:
+            answer = session.ask(pinned + PATHS[name], written(document, True))
+            assert outcome(name, answer) in ("JSON", "stream"), answer
