@@ -11,8 +11,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.aliases import ALIASES, measure_thousand
-from bench.check import measure_check
+from bench.aliases import ALIASES, measure_aliases
+from bench.check import TIMES, measure_check
 from bench.gateways import PEERS, ROOT, installed
 from bench.measure import (
     Direct,
@@ -24,15 +24,15 @@ from bench.measure import (
     start_mock,
     warm_up,
 )
-from bench.processes import free_port, memory_mib
-from bench.report import bar, print_ratios, print_scenarios, print_table
+from bench.processes import GATEWAY_CORE, LOAD_CORE, free_port, memory_mib
+from bench.report import bar, bar_of, print_ratios, print_scenarios, print_summary, print_table
 from bench.scenarios import SCENARIOS
 
 STARTS = 5
 START_BAR_S = 0.6
 IDLE_BAR_MIB = 60.0
 BUILD_BAR_S = 2.0
-THOUSAND_START_BAR_S = 0.7
+MANY_BAR_S = 0.7
 CHECK_BAR_MS = 300.0
 
 
@@ -41,8 +41,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lab", type=Path, default=ROOT / "build/bench", help="scratch folder")
     parser.add_argument("--gateways", default="", help="comma-separated; all that are installed")
     parser.add_argument("--scenarios", default=",".join(SCENARIOS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--starts", type=int, default=STARTS, help="cold starts, and builds")
+    parser.add_argument("--checks", type=int, default=TIMES, help="processes of plexus check")
+    parser.add_argument("--aliases", type=int, default=ALIASES)
     return parser.parse_args()
 
 
@@ -50,7 +53,12 @@ def print_machine() -> None:
     packages = ("uvicorn", "uvloop", "httptools", "falcon", "httpx2", "msgspec")
     found = ", ".join(f"{name} {version(name)}" for name in packages)
     cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores, Python {platform.python_version()}, Linux {platform.release()}; {found}")
+    load = os.getloadavg()[0]
+    print(
+        f"{cores} cores, load {load:.1f} at the start, Python {platform.python_version()}; {found}"
+    )
+    if GATEWAY_CORE == LOAD_CORE:
+        print("*** ONE CORE: gateway, mock and driver share it; latencies mean nothing ***")
 
 
 def run_rounds(
@@ -60,7 +68,7 @@ def run_rounds(
         name: {server.name: [] for server in servers} for name in names
     }
     for server in servers:
-        warm_up(server, PEERS.get(server.name), names, lab)
+        warm_up(server, PEERS.get(server.name), names, lab, seconds)
     for number in range(rounds):
         for name in names:
             for server in servers if number % 2 else servers[::-1]:
@@ -87,17 +95,19 @@ def print_servers(servers: list[Server]) -> None:
     print_table(["gateway", "start s", "start CPU s", "idle MiB", "after the load MiB"], rows)
 
 
-def print_bars(lab: Path, upstream: int, idle_mib: float) -> None:
-    """Everything that needs the machine to itself after the load."""
+def print_bars(lab: Path, upstream: int, idle_mib: float, asked: argparse.Namespace) -> None:
+    """Everything that is measured in whole processes."""
+    starts, checks, aliases = asked.starts, asked.checks, asked.aliases
     print("\n### Start, memory, build, check\n")
     port = free_port()
-    start_s = cold_starts("plexus", PEERS["plexus"].command(lab, port, upstream), port, lab, STARTS)
-    bar(f"start to first answer, median of {STARTS}", start_s, START_BAR_S, "s")
+    start = cold_starts("plexus", PEERS["plexus"].command(lab, port, upstream), port, lab, starts)
+    bar_of(f"start to first answer, median of {starts}", start, START_BAR_S)
     bar("idle memory", idle_mib, IDLE_BAR_MIB, "MiB")
-    build_s, thousand_s = measure_thousand(lab, upstream, STARTS)
-    bar(f"{ALIASES:,} aliases: plexus build, whole process", build_s, BUILD_BAR_S, "s")
-    bar(f"{ALIASES:,} aliases: start to first answer", thousand_s, THOUSAND_START_BAR_S, "s")
-    bar("plexus check, six mistakes, median of 10", measure_check(lab), CHECK_BAR_MS, "ms")
+    built, started = measure_aliases(lab, upstream, aliases, starts)
+    bar_of(f"{aliases:,} aliases: plexus build, median of {starts}", built, BUILD_BAR_S)
+    bar_of(f"{aliases:,} aliases: start to first answer, median of {starts}", started, MANY_BAR_S)
+    what = f"plexus check, six mistakes, median of {checks} processes"
+    bar_of(what, measure_check(lab, checks), CHECK_BAR_MS, "ms")
 
 
 def main() -> None:
@@ -116,13 +126,14 @@ def main() -> None:
         names = asked.scenarios.split(",")
         samples = run_rounds(everyone, names, lab, asked.rounds, asked.seconds)
         print_scenarios(samples)
+        print_summary(samples)
         print_servers(servers)
         by_name = {server.name: server for server in servers}
         if {"plexus", "ceiling-httpx2"} <= by_name.keys():
             print_ratios(samples)
         if "plexus" in by_name:
             by_name["plexus"].stop()
-            print_bars(lab, upstream, by_name["plexus"].idle_mib)
+            print_bars(lab, upstream, by_name["plexus"].idle_mib, asked)
     finally:
         for server in servers:
             server.stop()

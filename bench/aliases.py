@@ -1,17 +1,15 @@
-"""What a thousand aliases cost to build and to start."""
+"""What many aliases cost to build and to start."""
 
-import statistics
-import time
 from pathlib import Path
 
 from bench.gateways import Config, build, plexus_config, serve
 from bench.measure import cold_starts
-from bench.processes import free_port
+from bench.processes import Cost, free_port, middle
 
 ALIASES = 1_000
 
 
-def thousand_aliases(upstream: int) -> Config:
+def many_aliases(upstream: int, count: int) -> Config:
     """The bench's own aliases and enough further ones of two targets each over 50 providers."""
     config = plexus_config(upstream)
     url = f"http://127.0.0.1:{upstream}/v1"
@@ -28,20 +26,15 @@ def thousand_aliases(upstream: int) -> Config:
                 f"p{(number + 7) % 50}/m{(number + 3) % 20}",
             ]
         }
-        for number in range(ALIASES - len(own))
+        for number in range(count - len(own))
     }
     return {"providers": {**config["providers"], **providers}, "aliases": {**own, **further}}
 
 
-def measure_thousand(lab: Path, upstream: int, times: int) -> tuple[float, float]:
-    """Median seconds of a whole ``plexus build`` process, and from spawn to the first answer."""
-    config = thousand_aliases(upstream)
-    seconds = []
-    for number in range(times):
-        folder = lab / f"thousand-{number}"
-        began = time.perf_counter()
-        build(folder, config)
-        seconds.append(time.perf_counter() - began)
+def measure_aliases(lab: Path, upstream: int, count: int, times: int) -> tuple[Cost, Cost]:
+    """A whole ``plexus build`` process, and from spawn to the first answer: medians."""
+    config = many_aliases(upstream, count)
+    costs = [build(lab / f"aliases-{number}", config) for number in range(times)]
     port = free_port()
-    started = cold_starts("plexus-thousand", serve(port), port, lab / "thousand-0", times)
-    return statistics.median(seconds), started
+    started = cold_starts("plexus-aliases", serve(port), port, lab / "aliases-0", times)
+    return middle(costs), started

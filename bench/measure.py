@@ -1,8 +1,8 @@
 """One gateway under load: start it, ask it, count its CPU time."""
 
 import json
+import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 from bench.gateways import Command, Peer
 from bench.processes import (
     LOAD_CORE,
+    Cost,
     cpu_seconds,
     free_port,
     memory_mib,
+    middle,
     pinned,
     start,
     stop,
@@ -93,6 +95,8 @@ def _answers(port: int) -> bool:
 
 def compile_tools(lab: Path) -> None:
     """The mock and the driver, by gcc, into the lab."""
+    if shutil.which("gcc") is None:
+        raise SystemExit("the bench needs gcc for its mock upstream and its load driver")
     for tool in ("mock", "drive"):
         command = ["gcc", "-O2", "-Wall", "-o", str(lab / tool), str(HERE / f"{tool}.c")]
         subprocess.run(command, check=True)
@@ -106,14 +110,14 @@ def start_mock(lab: Path) -> tuple[subprocess.Popen[bytes], int]:
     return mock, port
 
 
-def cold_starts(name: str, command: Command, port: int, lab: Path, times: int) -> float:
-    """Median seconds from spawn to first answer over ``times`` processes, files in cache."""
-    seconds = []
+def cold_starts(name: str, command: Command, port: int, lab: Path, times: int) -> Cost:
+    """From spawn to first answer, files in cache: medians over ``times`` processes."""
+    costs = []
     for _ in range(times):
         server = Server(name, command, port, lab)
-        seconds.append(server.start_s)
+        costs.append(Cost(server.start_s, server.start_cpu_s))
         server.stop()
-    return statistics.median(seconds)
+    return middle(costs)
 
 
 def measure(
@@ -168,6 +172,8 @@ def _sample(
     )
 
 
-def warm_up(server: Server | Direct, peer: Peer | None, names: list[str], lab: Path) -> None:
+def warm_up(
+    server: Server | Direct, peer: Peer | None, names: list[str], lab: Path, seconds: float
+) -> None:
     for name in names:
-        measure(server, peer, SCENARIOS[name], lab, 0.7)
+        measure(server, peer, SCENARIOS[name], lab, min(0.7, seconds))

@@ -18,7 +18,7 @@ own targets is printed by `plexus explain ALIAS`.
 
 def page() -> str:
     """The whole page, final newline included."""
-    pairs = itertools.permutations(catalog.dialects(), 2)
+    pairs = itertools.product(catalog.dialects(), repeat=2)
     return "\n".join([HEAD, *(_direction(client, provider) for client, provider in pairs)])
 
 

@@ -7,6 +7,7 @@ needs no registry: generated code imports what it uses.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -97,6 +98,18 @@ def ends_passthrough(found: StepClass) -> bool:
     from plexus.transformers.base import Step
 
     return issubclass(found, Step)
+
+
+def named_models(name: str, arguments: Mapping[str, object]) -> dict[tuple[str | int, ...], str]:
+    """The models that a step's options name, by their place in the options.
+
+    Raises CatalogError when the code of a third party's step fails.
+    """
+    try:
+        return step(name)(**arguments).named_models()
+    except _IMPORT_FAILURES as error:
+        message = f"{quote(name)} cannot be asked for its models: {type(error).__name__}"
+        raise CatalogError("P308", message) from error
 
 
 def selector(name: str) -> type[Selector]:

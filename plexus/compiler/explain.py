@@ -21,8 +21,9 @@ def explain(plan: Plan, name: str) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight)]
-    for client, upstream in _translations(target for target, _ in alias.targets):
-        lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream))]
+    for (client, upstream), found in _translations(target for target, _ in alias.targets):
+        models = [target.to() for target in found]
+        lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream, models))]
     return "\n".join(lines) + "\n"
 
 
@@ -36,14 +37,9 @@ def report(plan: Plan) -> str:
         f"{_many(len(plan.aliases), 'alias')}, {_many(len(plan.targets), 'target')};"
         f" {passed} of {_many(total, 'route')} passed through"
     ]
-    for client, upstream in _translations(targets):
-        count = sum(
-            n
-            for r, n in routes.items()
-            if (r.client, r.upstream, r.passthrough) == (client, upstream, False)
-        )
-        lines.append(f"{client} → {upstream}: translated for {_many(count, 'target')}")
-        lines += _summary(rows(client, upstream))
+    for (client, upstream), found in _translations(targets):
+        lines.append(f"{client} → {upstream}: translated for {_many(len(found), 'target')}")
+        lines += _summary(rows(client, upstream, [target.to() for target in found]))
     return "\n".join(lines) + "\n"
 
 
@@ -93,16 +89,19 @@ def _how(route: Route) -> str:
     return f"translated to {route.upstream}"
 
 
-def _translations(targets: Iterable[PlannedTarget]) -> list[tuple[str, str]]:
-    """The pairs of different dialects that are translated between."""
-    return sorted(
-        {
-            (route.client, route.upstream)
-            for target in targets
-            for route in target.routes
-            if route.client != route.upstream
-        }
-    )
+def _translations(
+    targets: Iterable[PlannedTarget],
+) -> list[tuple[tuple[str, str], list[PlannedTarget]]]:
+    """The pairs of dialects that are translated between, and for which targets.
+
+    The two can be the same: steps end pass-through.
+    """
+    found: dict[tuple[str, str], list[PlannedTarget]] = {}
+    for target in targets:
+        for route in target.routes:
+            if not route.passthrough:
+                found.setdefault((route.client, route.upstream), []).append(target)
+    return sorted(found.items(), key=lambda item: item[0])
 
 
 def _losses(found: Iterable[LossRow]) -> Iterator[str]:

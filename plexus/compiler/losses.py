@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from plexus.compiler import catalog
 
 if TYPE_CHECKING:
+    from plexus.transformers.capabilities import TargetModel
     from plexus.transformers.losses import Loss
 
 ORDER = ("refused", "lost", "approximated", "converted")
@@ -26,16 +27,25 @@ class LossRow(Struct, frozen=True):
     reference: str
 
 
-def rows(client: str, upstream: str) -> tuple[LossRow, ...]:
+def rows(
+    client: str, upstream: str, targets: Sequence[TargetModel] | None = None
+) -> tuple[LossRow, ...]:
     """What a client of one dialect can lose at a provider of another, the worst first.
 
     Only fields that the client's dialect can say on the way out, and the provider's on the way
-    back.
+    back; with ``targets`` only what their capabilities let happen at one of them.
     """
     to, back = catalog.dialect(upstream), catalog.dialect(client)
+    native = client == upstream
+
+    def possible(loss: Loss) -> bool:
+        if targets is None:
+            return not (native and loss.foreign)
+        return any(loss.possible(target, native) for target in targets)
+
     found = [
-        *_rows("request", back.REQUEST_FIELDS, to.REQUEST_LOSSES.values()),
-        *_rows("response", to.RESPONSE_FIELDS, back.RESPONSE_LOSSES.values()),
+        *_rows("request", back.REQUEST_FIELDS, filter(possible, to.REQUEST_LOSSES.values())),
+        *_rows("response", to.RESPONSE_FIELDS, filter(possible, back.RESPONSE_LOSSES.values())),
     ]
     return tuple(sorted(found, key=lambda row: (row.part, ORDER.index(row.outcome), row.field)))
 

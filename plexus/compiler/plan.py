@@ -16,6 +16,7 @@ from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Time
 from plexus.compiler.factory import Constructor
 from plexus.compiler.profiles import PROFILES
 from plexus.compiler.resolve import Resolved
+from plexus.transformers.capabilities import Capabilities, TargetModel
 
 # A provider that does not speak the client's dialect is spoken to in the first of these that it
 # has: the one that can say more comes first.  Never in the order of the config, where the order of
@@ -54,6 +55,13 @@ class PlannedTarget(Struct, frozen=True):
     @property
     def resource(self) -> str:
         return names.class_name(self.module, "Resource")
+
+    def to(self) -> TargetModel:
+        """The upstream end of its translations, as ``generated/`` will say it."""
+        known = Capabilities(**self.capabilities)
+        return TargetModel(
+            provider=self.provider.name, model=self.model, family=self.family, capabilities=known
+        )
 
 
 class PlannedAlias(Struct, frozen=True):

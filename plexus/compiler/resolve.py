@@ -183,6 +183,10 @@ class _Resolver:
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
             self.error(path, "P310", f"dialect {quoted} is not served yet", hint)
+        elif mapped:
+            for name in unserved:
+                message = f"dialect {quote(name)} is not served yet, so nothing is sent there"
+                self.warn((*at, "api_base_url", name), "P457", message)
 
     def usual_slips(self, provider: Provider, url: Url, path: Path) -> None:
         end = _VENDORS.get(url.host)
@@ -258,14 +262,14 @@ class _Resolver:
             if not name.isprintable() or name != name.strip():
                 self.at_key(place, "P301", f"{quote(name)} is no model name: unprintable or blank")
             self.limits(provider, name, place)
-            self.use(model.steps)
-        self.use(provider.steps)
+            self.use(model.steps, provider)
+        self.use(provider.steps, provider)
         for name, steps in provider.model_steps.items():
             if provider.models is not None and name not in models:
                 message = f"provider {quote(provider.name)} has no model {quote(name)}"
                 place = (*at, "transformer", name)
                 self.at_key(place, "P313", message, suggest(name, [*models, "use"]))
-            self.use(steps)
+            self.use(steps, provider)
         self.repeated(provider.steps)
         for name in {**models, **provider.model_steps}:
             own = models[name].steps if name in models else ()
@@ -278,18 +282,28 @@ class _Resolver:
             message = f"{quote(name)} cannot write more tokens than its context window holds"
             self.at_key((*place, "max_output_tokens"), "P416", message)
 
-    def use(self, steps: tuple[StepUse, ...]) -> None:
+    def use(self, steps: tuple[StepUse, ...], provider: Provider) -> None:
         for step in steps:
             if step.name in parents.DIALECTS:
                 continue
             try:
-                self.steps[step.path] = self.factory.make(step)
+                made = self.steps[step.path] = self.factory.make(step)
+                self.named_models(step, made, provider)
             except CatalogError as error:
                 self.error(step.path, error.code, error.message, error.hint)
             except OptionError as error:
                 for problem in error.problems:
                     place = self.at_key if problem.on_key else self.error
                     place(problem.path, problem.code, problem.message, problem.hint)
+
+    def named_models(self, step: StepUse, made: Constructor, provider: Provider) -> None:
+        """Models that the options of a step name are models of its provider."""
+        for place, model in catalog.named_models(step.name, made.arguments).items():
+            if not self._lists(provider, model):
+                message = f"step {step.name} names model {quote(model)}, which provider"
+                hint = suggest(model, provider.models or ()) or "add it to its models"
+                message = f"{message} {quote(provider.name)} does not list"
+                self.error((*step.path, 1, *place), "P303", message, hint)
 
     def repeated(self, chain: tuple[StepUse, ...]) -> None:
         """A step twice in one list, or with the same options in two lists of one model.

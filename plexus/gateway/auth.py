@@ -4,6 +4,7 @@ from urllib.parse import parse_qs
 
 from plexus.accounts.keys import Key
 from plexus.gateway.channel import Channel
+from plexus.gateway.errors import GEMINI
 from plexus.gateway.services import Services
 from plexus.unified.errors import PlexusError, UnifiedError
 
@@ -29,9 +30,8 @@ def presented(headers: dict[bytes, bytes], query: bytes = b"") -> bytes | None:
 def authenticate(channel: Channel, services: Services) -> Key:
     """The caller's key.  Raises PlexusError (401), the same for absent, unknown and expired."""
     ring = services.keys
-    key = ring.find(
-        None if ring.open else presented(channel.headers, channel.query), services.clock()
-    )
+    query = channel.query if channel.dialect == GEMINI else b""
+    key = ring.find(None if ring.open else presented(channel.headers, query), services.clock())
     if key is None:
         raise PlexusError(
             UnifiedError(

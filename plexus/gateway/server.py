@@ -62,7 +62,10 @@ def serve(
     if workers > 1:
         say(f"{workers} workers: limits and state are kept per worker")
         return supervise(
-            workers, lambda: run(make_services(generation, environment), listener, drain)
+            workers,
+            lambda: run(make_services(generation, environment), listener, drain),
+            # Held open here, it would take connections while the workers drain, and answer none.
+            stop=listener.close,
         )
     return run(services, listener, drain)
 

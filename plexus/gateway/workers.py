@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from types import FrameType
 
@@ -18,24 +18,25 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def supervise(count: int, work: Callable[[], int]) -> int:
+def supervise(count: int, work: Callable[[], int], stop: Callable[[], None]) -> int:
     """Run ``work`` in ``count`` child processes until a signal; the exit code.
 
     A child that dies is replaced, unless it died within a second of its start: then something is
-    wrong that a new one would not mend.  Signals go to all children.
+    wrong that a new one would not mend.  Signals go to all children; with the first one ``stop`` is
+    called here, which no child sees.
     """
     children: dict[int, float] = {}
     stopping: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
+        stop()
         tell(children, number)
 
     for number in _SIGNALS:
         signal.signal(number, forward)
     for _ in range(count):
-        if not stopping:
-            _start(children, work)
+        _start(children, work, stopping)
     code = 0
     while children:
         pid, status = os.wait()
@@ -48,7 +49,7 @@ def supervise(count: int, work: Callable[[], int]) -> int:
             forward(signal.SIGTERM, None)
         else:
             say(f"worker {pid} died; starting another")
-            _start(children, work)
+            _start(children, work, stopping)
     return code
 
 
@@ -60,13 +61,14 @@ def tell(children: Iterable[int], number: int) -> None:
             os.kill(child, number)
 
 
-def _start(children: dict[int, float], work: Callable[[], int]) -> None:
+def _start(children: dict[int, float], work: Callable[[], int], stopping: Sequence[int]) -> None:
     # A signal between the fork and its entry in the table would miss the child.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    pid = os.fork()
-    if pid == 0:
-        _child(work)
-    children[pid] = time.monotonic()
+    if not stopping:
+        pid = os.fork()
+        if pid == 0:
+            _child(work)
+        children[pid] = time.monotonic()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 

@@ -223,6 +223,10 @@ class Step(Struct, frozen=True):
         """A fresh stage for one stream, or None when the step leaves streams alone."""
         return None
 
+    def named_models(self) -> dict[tuple[str | int, ...], str]:
+        """Models of the provider that the options name, by their place in the options."""
+        return {}
+
 
 class WireStep(Struct, frozen=True):
     """A small transformer on the provider's JSON only; keeps pass-through possible."""
@@ -235,6 +239,10 @@ class WireStep(Struct, frozen=True):
 
     def edit(self, body: JsonBody, dialect: str) -> dict[str, bytes | None]:
         """Members to set (JSON bytes) or remove (None) in a body of ``dialect``."""
+        return {}
+
+    def named_models(self) -> dict[tuple[str | int, ...], str]:
+        """Models of the provider that the options name, by their place in the options."""
         return {}
 
     def choose_model(self, body: JsonBody, dialect: str, model: str) -> str:

@@ -15,6 +15,8 @@ _JSON_SPACE = " \t\n\r"
 _PLAIN = re.compile(r"""[^\\"'`\u2018\u2019\u201c\u201d\x00-\x1f]+""")
 _COMMENT = re.compile(r"\s(?://|/\*|#)")
 _HEX = re.compile(r"[0-9a-fA-F]*")
+_LOW = re.compile(r"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HALF_LOW = re.compile(r"(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?")
 _BARE = {"key": re.compile(r"[^\s:,{}\[\]]+"), "value": re.compile(r'[^,}\]\n\r"]+')}
 _PRELUDE = 192
 _BEFORE = re.compile(r"\s{0,64}(```\w{0,61}\s{0,64})?(?=\{)")
@@ -320,14 +322,30 @@ class Mender:
         begin = self._pos + 2
         found = _HEX.match(self._held, begin, begin + size)
         digits = "" if found is None else found[0]
+        end = begin + len(digits)
         if len(digits) == size:
-            self._write(f"\\u{digits.zfill(4)}")
-            self._pos = begin + size
-            return True
-        if not last and begin + len(digits) == len(self._held):
+            return self._code(digits.zfill(4), end, last)
+        if not last and end == len(self._held):
             return False
         self._write("\\\\")
         self._pos += 1
+        return True
+
+    def _code(self, digits: str, end: int, last: bool) -> bool:
+        """An escape that is complete: half a pair of surrogates alone is no character."""
+        half = digits[:2].lower()
+        if half[0] == "d" and half[1] in "89ab":
+            other = _LOW.match(self._held, end)
+            if other is not None:
+                digits, end = digits + other[0], other.end()
+            elif not last and _HALF_LOW.fullmatch(self._held, end) is not None:
+                return False
+            else:
+                digits = "fffd"
+        elif half[0] == "d" and half[1] in "cdef":
+            digits = "fffd"
+        self._write(f"\\u{digits}")
+        self._pos = end
         return True
 
     def _ends(self, last: bool) -> bool | None:

@@ -146,6 +146,13 @@ def test_options_are_checked_by_the_types_of_the_fields(
     assert any(said in head for head in found), found
 
 
+def test_code_that_fails_when_it_is_asked_is_an_error_with_its_place(install: Install) -> None:
+    asked = "    def named_models(self) -> dict:\n        return {}[1]\n"
+    install(asking=example() + "\n" + asked)
+    (head,) = heads(using(f"{PACKAGE}.asking:Cooler"))
+    assert "error P308" in head and "cannot be asked for its models: KeyError" in head
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -168,7 +168,7 @@ def test_c2_to_c4_no_content_in_time(
     alone = must_fail_over(served, stream)
     assert alone.status == 504
     assert alone.error["code"] == "plexus_timeout"
-    first.wait(lambda: len(first.departures) == 2, "both calls to be let go of")
+    first.wait(lambda: len(first.departures) >= 2, "both calls to be let go of")
 
 
 # --- C6 -------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from tests.gateway.harness import ENVIRONMENT, Json
 
@@ -63,6 +65,16 @@ class Plexus:
         found = _LISTENS.search(self.said)
         assert found is not None
         return int(found[1])
+
+    def wait_refused(self, port: int) -> None:
+        """Until nobody listens on ``port`` any more; looked at until it has ended."""
+        deadline = monotonic() + DEADLINE
+        with suppress(ConnectionRefusedError):
+            while monotonic() < deadline:
+                socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
+                with suppress(subprocess.TimeoutExpired):
+                    self.child.wait(0.02)
+            raise AssertionError(f"somebody still listens on {port}:\n{self.said}")
 
     def signal(self, number: signal.Signals) -> None:
         self.child.send_signal(number)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -167,6 +169,55 @@ def test_the_drain_has_a_limit(tmp_path: Path, upstream: Upstream, long: bool) -
             server.signal(signal.SIGTERM)
             assert endings(clients) == {"error": STREAMS}
         assert server.end() == 0
+
+
+@contextmanager
+def workers(folder: Path, upstream: Upstream, count: int) -> Iterator[Plexus]:
+    write_config(folder, config(upstream.server.port))
+    built(folder)
+    serve = ("serve", "--generated", "generated", "--port", "0", "--workers", str(count))
+    with plexus(folder, *serve) as server:
+        yield server
+
+
+def children(process: Plexus) -> list[int]:
+    pid = process.child.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_workers_drain_too(tmp_path: Path, upstream: Upstream) -> None:
+    """And while they do, no new connection waits for an answer that nobody would give."""
+    with workers(tmp_path, upstream, 2) as server:
+        port = server.port()
+        with opened(port, upstream, "talks", 20) as clients:
+            idle = [Idle(port) for _ in range(8)]
+            server.signal(signal.SIGTERM)
+            for connection in idle:
+                connection.wait_stopping()
+            server.wait_refused(port)
+            assert len(children(server)) == 2
+            server.signal(signal.SIGTERM)
+            assert endings(clients) == {"error": 20}
+        assert server.end() == 0
+
+
+def test_e4_a_worker_that_dies_is_replaced(tmp_path: Path, upstream: Upstream) -> None:
+    with workers(tmp_path, upstream, 2) as server:
+        port = server.port()
+        # A worker that dies within a second of its start would be taken for a broken one.
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.child.wait(1.5)
+        before = children(server)
+        with opened(port, upstream, "ends", 20) as clients:
+            os.kill(before[0], signal.SIGKILL)
+            server.wait_said("died; starting another")
+            upstream.let()
+            found = endings(clients)
+        # What ran in the dead one was cut; which that was, the kernel knows.
+        assert found.keys() <= {"complete", "cut"}
+        assert len({*before, *children(server)}) == 3
+        with opened(port, upstream, "ends", 20) as clients:
+            assert endings(clients) == {"complete": 20}
 
 
 def test_dev_that_is_told_twice_ends_its_streams(tmp_path: Path, upstream: Upstream) -> None:

@@ -18,13 +18,26 @@ from tests.gateway.conftest import provider
 from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gateway
 
 COUNT = 10_000 if LONG else 600
-PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
+GEMINI = ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse")
+PATHS = {"openai-chat": (CHAT,), "anthropic-messages": (MESSAGES,), "gemini": GEMINI}
+PINNED = {
+    "openai-chat": "/targets/chat/m",
+    "anthropic-messages": "/targets/messages/m",
+    "gemini": "/targets/gemini/m",
+}
 
 
 async def script(peer: Peer) -> None:
     """A good answer; what a provider gets must be JSON, or its server would fall over."""
     must_be_json(peer.request.body)
-    chat = peer.request.path.endswith("/chat/completions")
+    path = peer.request.path
+    if "generateContent" in path:
+        await peer.answer(200, json.dumps(wire.gemini()).encode())
+        return
+    if "streamGenerateContent" in path:
+        await peer.stream(*wire.gemini_stream())
+        return
+    chat = path.endswith("/chat/completions")
     if json.loads(peer.request.body).get("stream") is True:
         await peer.stream(*(wire.chat_stream() if chat else wire.message_stream()))
     else:
@@ -39,13 +52,14 @@ def upstream() -> Iterator[FaultServer]:
 
 @pytest.fixture(scope="module")
 def served(upstream: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Any model name, to a provider of either dialect by chance."""
+    """Any model name, to a provider of any dialect by chance."""
     config = {
         "providers": {
             "chat": provider(upstream),
             "messages": provider(upstream, "anthropic-messages"),
+            "gemini": provider(upstream, "gemini"),
         },
-        "aliases": {"*": {"targets": ["chat/m", "messages/m"]}},
+        "aliases": {"*": {"targets": ["chat/m", "messages/m", "gemini/m"]}},
     }
     with gateway(config, tmp_path_factory.mktemp("mutated")) as found:
         yield found
@@ -61,13 +75,18 @@ def outcome(dialect: str, answer: Answer) -> str:
         assert isinstance(words, str) and words
         if dialect == "openai-chat":
             assert answer.error.keys() == {"message", "type", "param", "code"}
+        elif dialect == "gemini":
+            assert answer.error.keys() == {"code", "message", "status", "details"}
         else:
             assert answer.json["type"] == "error"
         return str(answer.status)
     assert answer.status == 200
     if answer.headers["content-type"].startswith("text/event-stream"):
         last = answer.body.decode().rstrip("\n").split("\n\n")[-1]
-        assert last == "data: [DONE]" or last.startswith("event: message_stop\n"), answer.body
+        if dialect == "gemini":
+            assert '"finishReason":' in last, answer.body
+        else:
+            assert last == "data: [DONE]" or last.startswith("event: message_stop\n"), answer.body
         return "stream"
     assert "error" not in answer.json
     return "JSON"
@@ -77,14 +96,14 @@ def outcome(dialect: str, answer: Answer) -> str:
 def test_mutated_bodies(
     served: Gateway, upstream: FaultServer, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seeds, path = requests(name), PATHS[name]
+    seeds, paths = requests(name), PATHS[name]
     count = COUNT // len(DIALECTS)
     with served.session() as session:
         outcomes = run(
             f"{name} bodies through a socket",
             count,
             lambda random: Mutator(seeds, random).document,
-            sender(session, name, path),
+            sender(session, name, paths),
         )
     # Neither garbage only nor nothing but harmless changes.
     assert {"JSON", "stream", "400"} <= outcomes.keys()
@@ -94,9 +113,9 @@ def test_mutated_bodies(
     assert not upstream.errors
 
 
-def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], str]:
+def sender(session: Session, name: str, paths: tuple[str, ...]) -> Callable[[bytes, Random], str]:
     def check(raw: bytes, random: Random) -> str:
-        return outcome(name, session.ask(path, raw))
+        return outcome(name, session.ask(random.choice(paths), raw))
 
     return check
 
@@ -104,8 +123,8 @@ def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_is_mutated_was_good(served: Gateway, name: str) -> None:
     """The control: nothing but the mutations is refused by a provider of the same dialect."""
-    pinned = {"openai-chat": "/targets/chat/m", "anthropic-messages": "/targets/messages/m"}[name]
     with served.session() as session:
         for document in BUILT_IN_REQUESTS[name]:
-            answer = session.ask(pinned + PATHS[name], written(document, True))
-            assert outcome(name, answer) in ("JSON", "stream"), answer
+            for path in PATHS[name]:
+                answer = session.ask(PINNED[name] + path, written(document, True))
+                assert outcome(name, answer) in ("JSON", "stream"), answer

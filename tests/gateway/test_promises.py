@@ -1,4 +1,18 @@
-"""The promise table: each row through a socket with real upstreams, each with its control."""
+"""The promise table: each row through a socket with real upstreams, each with its control.
+
+| promise | where |
+|---|---|
+| first target 503, 429, refused, HTML, error before content: the second answers | here |
+| after content: an in-band error, no second call | here |
+| ``random`` keeps its weights; keys allowed, denied, expired, absent | ``test_choosing.py`` |
+| every step at every level; the answer in mirrored order | ``test_steps.py`` |
+| ``on_loss``: a header, or a 400 with ``param`` | ``test_losses.py`` |
+| SIGTERM with open streams: none is cut in silence | ``test_drain.py`` |
+| ``dev`` survives a broken save; a rebuild reaches no running server | ``test_processes.py`` |
+| a client that leaves: the upstream is let go of, nothing is left | ``test_disconnects.py`` |
+| mutated bodies: no 5xx of ours | ``test_mutated.py`` |
+| faults of clients, providers and streams, by their id | ``tests/faults`` |
+"""
 
 from __future__ import annotations
 

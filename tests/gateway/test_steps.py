@@ -354,7 +354,7 @@ CHAINS: dict[str, Json] = {
         },
     },
     "override": {
-        "models": ["m", "other"],
+        "models": ["m", "m-fast", "other"],
         "transformer": {"use": [["modeloverride", {"rules": [OVERRIDE]}]]},
     },
     "params": {

@@ -120,6 +120,7 @@ def test_a_cut_call_is_not_made_whole(value: dict[str, Any], at: int) -> None:
         ('{"a": "line\nbreak\ttab\x01"}', {"a": "line\nbreak\ttab\x01"}),
         (r'{"a": "C:\Users\d"}', {"a": r"C:\Users\d"}),
         (r'{"a": "\x41 \u12 it\'s"}', {"a": r"A \u12 it's"}),
+        (r'{"a": "\ud83d\ude00 \ud83d \ude00"}', {"a": "\U0001f600 \ufffd \ufffd"}),
         ('{"a": "ls \\\n -l"}', {"a": "ls \\\n -l"}),
         ('{"a": "he said "hi" to me", "b": 2}', {"a": 'he said "hi" to me', "b": 2}),
         ("{'a': 'b', \"c\": 'say \"x\"'}", {"a": "b", "c": 'say "x"'}),

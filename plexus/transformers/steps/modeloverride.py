@@ -43,6 +43,13 @@ class ModelOverride(WireStep, frozen=True, kw_only=True):
 
     rules: tuple[Rule, ...]
 
+    def named_models(self) -> dict[tuple[str | int, ...], str]:
+        return {
+            ("rules", number, name): model
+            for number, rule in enumerate(self.rules)
+            for name, model in (("model", rule.model), ("rewriteTo", rule.rewrite_to))
+        }
+
     def choose_model(self, body: JsonBody, dialect: str, model: str) -> str:
         for rule in self.rules:
             if rule.model == model and any(one.holds(body) for one in rule.conditions):

@@ -62,7 +62,7 @@ def test_T92_a_refused_credential_is_ours(code: int, status: str, details: list[
     error = gemini.parse_error(code, {}, raw)
     assert (error.kind, error.http_status, error.should_retry) == ("upstream", 502, False)
     assert "AIza" not in error.message
-    assert "API key not valid" in error.message
+    assert "the credential that Plexus holds" in error.message
 
 
 def test_how_long_to_wait() -> None:
