@@ -28,7 +28,7 @@ def create_app(services: Services) -> Connection:
     table, models = services.generation.table, ModelEndpoint(services)
     for path, call in CALLS.items():
         app.add_route(path, SharedEndpoint(services, call))
-        if call.dialect == "openai-chat":
+        if call.dialect in ("openai-chat", "openai-responses"):
             # For clients that were given a base URL without /v1.
             app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
     gemini = GeminiEndpoint(services)

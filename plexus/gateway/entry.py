@@ -31,13 +31,14 @@ class Call(NamedTuple):
 CALLS = {
     "/v1/chat/completions": Call("openai-chat"),
     "/v1/messages": Call("anthropic-messages"),
+    "/v1/responses": Call("openai-responses"),
     **{path: Call("openai-chat", operation) for path, operation in OPERATIONS.items()},
 }
 """By path."""
 
 
 class SharedEndpoint:
-    """``/v1/chat/completions``, ``/v1/messages``: the model is named in the body."""
+    """``/v1/chat/completions``, ``/v1/messages``, ``/v1/responses``: the body names the model."""
 
     def __init__(self, services: Services, call: Call) -> None:
         self._services = services

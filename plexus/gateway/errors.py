@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
 from plexus.streaming.framing import Frame
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.base import Dialect
 from plexus.unified.errors import UnifiedError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DIALECTS: dict[str, Dialect] = {
     openai_chat.NAME: openai_chat,
     anthropic_messages.NAME: anthropic_messages,
+    openai_responses.NAME: openai_responses,
     gemini.NAME: gemini,
 }
 """The dialects this version serves."""
@@ -23,6 +24,7 @@ DIALECTS: dict[str, Dialect] = {
 GEMINI = gemini.NAME
 
 _ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
+_RESPONSES_PREFIXES = ("/v1/responses", "/v1/v1/responses")
 _GEMINI_VERBS = (
     ":generateContent",
     ":streamGenerateContent",
@@ -42,13 +44,15 @@ STOPPING = UnifiedError(
 def dialect_of(path: str) -> str:
     """The dialect in which a path's errors are written, guessed from its prefix.
 
-    Responses, embeddings and unknown paths share the chat dialect's error body.
+    Embeddings and unknown paths share the chat dialect's error body.
     """
     path = _from_version(path)
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
     if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
         return GEMINI
+    if path.startswith(_RESPONSES_PREFIXES):
+        return openai_responses.NAME
     return openai_chat.NAME
 
 
@@ -78,13 +82,15 @@ def error_headers(error: UnifiedError) -> RawHeaders:
 
 
 GUIDE = (
-    "Plexus serves POST /v1/chat/completions, /v1/messages, /v1/embeddings and OpenAI's other "
-    "endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, and GET "
-    "/v1/models"
+    "Plexus serves POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and "
+    "OpenAI's other endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, "
+    "and GET /v1/models"
 )
 
 _UNSERVED = {
-    "/responses": "the Responses API",
+    "/responses/compact": "compaction of responses",
+    "/responses/input_tokens": "token counting",
+    "/responses/": "retrieval of stored responses",
     "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
     "/interactions": "the Interactions API",

@@ -6,7 +6,7 @@ parse_response / stream_parser, transformResponseIn = format_response / stream_f
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -59,7 +59,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     ``path`` is relative to the provider's base URL, with its leading slash.  ``headers`` are the
     dialect's own (version, betas), without credentials.  ``tool_names`` maps a name changed for the
     provider back to the client's; ``structured_tool`` is the forced tool that emulates structured
-    output; ``custom_tools`` are the client's custom tools sent as functions.
+    output; ``custom_tools`` are the client's custom tools sent as functions; ``stop`` are sequences
+    that the provider does not know, so that the text is cut here.
     """
 
     target: TargetModel
@@ -71,6 +72,7 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    stop: tuple[str, ...] = ()
     content_type: str | None = None
     """Of a body that is not JSON."""
     hide_usage: bool = False
@@ -114,6 +116,13 @@ class StreamObserver(Protocol):
     """Watches a stream that is passed through."""
 
     def observe(self, frame: Frame) -> Observation: ...
+
+
+@runtime_checkable
+class StreamFailure(Protocol):
+    """An observer whose dialect's in-band error repeats what the client has read of the answer."""
+
+    def failure(self, error: UnifiedError, request_id: str) -> Frame: ...
 
 
 class Dialect(Protocol):

@@ -86,6 +86,7 @@ REQUEST_FIELDS = frozenset(
         "temperature",
         "temperature.range",
         "tool.builtin",
+        "tool.code_execution",
         "tool.custom",
         "tool.ext",
         "tool.name",

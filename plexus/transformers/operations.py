@@ -141,6 +141,7 @@ class ForwardStream:
         self.finished = False
         self.failure: UnifiedError | None = None
         self.verbatim: Failure | None = None
+        self.enough = False
         self.usage: UnifiedUsage | None = None
         self.finish: FinishReason | None = None
         self._dialect = dialect

@@ -18,6 +18,7 @@ from plexus.transformers.base import (
     ClientCall,
     Dialect,
     Step,
+    StreamFailure,
     StreamStage,
     WireRequest,
     WireStep,
@@ -25,6 +26,7 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.stops import StopCutter, cut_response
 from plexus.unified.chunks import (
     FinishReport,
     MessageStart,
@@ -37,6 +39,8 @@ from plexus.unified.chunks import (
 from plexus.unified.content import (
     Proof,
     RefusalContent,
+    ServerToolCallContent,
+    ServerToolResultContent,
     TextContent,
     ThinkingContent,
 )
@@ -88,6 +92,7 @@ class StreamTranslation(Protocol):
     ``failure``: the stream failed; after the commit its in-band form is in the returned bytes.
     ``verbatim``: the stream is nothing but an error the client may see as it came.
     ``words`` puts an error into the words for the client, who may not know the provider's name.
+    ``enough``: the client has its end, and the upstream need not go on.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -97,6 +102,7 @@ class StreamTranslation(Protocol):
     verbatim: Failure | None
     usage: UnifiedUsage | None
     finish: FinishReason | None
+    enough: bool
     content_type: str
     words: Callable[[UnifiedError], UnifiedError]
 
@@ -281,6 +287,8 @@ class TranslatePrepared:
             response = collect(upstream, self.wire, body)
         else:
             response = upstream.parse_response(readable(body), self.wire)
+        if self.wire.stop:
+            response = cut_response(response, self.wire.stop)
         for step in reversed(self._translate.steps):
             response = step.response(response)
         if self._call.show_model is not None:
@@ -408,6 +416,7 @@ class _Stream:
         self.finished = False
         self.failure: UnifiedError | None = None
         self.verbatim: Failure | None = None
+        self.enough = False
         self.usage: UnifiedUsage | None = None
         self.finish: FinishReason | None = None
         self._client = client
@@ -440,9 +449,12 @@ class _Stream:
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
-        said = self.words(error)
-        frame = self._client.format_stream_error(said, self._call.source.request_id)
-        return self._encoder.encode(frame) + self._encoder.end()
+        frames = self._failure(self.words(error), self._call.source.request_id)
+        return b"".join(map(self._encoder.encode, frames)) + self._encoder.end()
+
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        """The in-band form of an error; the dialect's own when nothing more is known."""
+        return [self._client.format_stream_error(error, request_id)]
 
     def _read(self, data: bytes) -> bytes:
         raise NotImplementedError
@@ -475,6 +487,11 @@ class PassthroughStream(_Stream):
             return out
         # An error event follows: the unterminated last frame must not swallow it.
         return b"".join(self._encoder.encode(frame) for frame in frames if frame.data)
+
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        if isinstance(self._observer, StreamFailure):
+            return [self._observer.failure(error, request_id)]
+        return super()._failure(error, request_id)
 
     def _relay(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
@@ -541,6 +558,7 @@ class TranslateStream(_Stream):
     ) -> None:
         super().__init__(translate.client, translate.upstream, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
+        self._cutter = StopCutter(wire.stop) if wire.stop else None
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
         self._formatter = translate.client.stream_formatter(request)
@@ -548,7 +566,7 @@ class TranslateStream(_Stream):
     def _read(self, data: bytes) -> bytes:
         out: list[bytes] = []
         for frame in self._decoder.feed(data):
-            if self.failure is not None:
+            if self.failure is not None or self.enough:
                 break
             out.append(self._write(self._staged(self._parser.feed(frame))))
         return b"".join(out)
@@ -556,18 +574,33 @@ class TranslateStream(_Stream):
     def _end(self, frames: list[Frame]) -> bytes:
         out = self._read(b"")
         for frame in frames:
-            if self.failure is None:
+            if self.failure is None and not self.enough:
                 out += self._write(self._staged(self._parser.feed(frame)))
         if self.failure is None:
             out += self._write(self._close_stages(self._parser.close()))
         return out + (self._encoder.end() if self.failure is None else b"")
 
+    def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
+        """As the formatter says it, which knows what the client has read."""
+        frames = self._formatter.feed(StreamError(error, partial=self.committed))
+        return frames or super()._failure(error, request_id)
+
     def _staged(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        chunks = self._cut(chunks)
         for stage in self._stages:
             chunks = [out for chunk in chunks for out in stage.feed(chunk)]
         return chunks
 
+    def _cut(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        """The chunks up to a stop sequence that the provider does not know."""
+        if self._cutter is None:
+            return chunks
+        kept = [out for chunk in chunks for out in self._cutter.feed(chunk)]
+        self.enough = self._cutter.cut
+        return kept
+
     def _close_stages(self, chunks: Iterable[StreamChunk]) -> Iterable[StreamChunk]:
+        chunks = self._cut(chunks)
         for stage in self._stages:
             chunks = [out for chunk in chunks for out in stage.feed(chunk)] + stage.close()
         return chunks
@@ -593,6 +626,9 @@ class TranslateStream(_Stream):
                 if value and not isinstance(value, Proof):
                     self.committed = True
             case PartStart(part=TextContent() | ThinkingContent(redacted=False) | RefusalContent()):
+                pass
+            case PartStart(part=ServerToolCallContent() | ServerToolResultContent()):
+                # What the provider does for itself; another one may still answer.
                 pass
             case PartStart():
                 self.committed = True

@@ -5,6 +5,8 @@
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.unified.chunks import (
@@ -34,6 +36,8 @@ from plexus.unified.content import (
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import UnifiedMessage
 from plexus.unified.response import Choice, Finish, UnifiedChatResponse, UnifiedUsage
+
+_token_lists = msgspec.json.Decoder(dict[str, list[Raw] | None]).decode
 
 
 class PartBuilder:
@@ -108,7 +112,7 @@ def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
     parts: dict[int, Content] = {}
     finishes: dict[int, Finish] = {}
     choice_ext: dict[int, Ext] = {}
-    logprobs: dict[int, LogprobsDelta] = {}
+    logprobs: dict[int, list[Raw]] = {}
     usage: UnifiedUsage | None = None
     ext: Ext = {}
     for chunk in chunks:
@@ -119,8 +123,8 @@ def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
                 where[index] = choice
             case PartStop(index=index, part=part):
                 parts[index] = part
-            case LogprobsDelta(choice=choice):
-                logprobs[choice] = chunk
+            case LogprobsDelta(choice=choice, raw=raw):
+                logprobs.setdefault(choice, []).append(raw)
             case UsageReport(usage=seen):
                 usage = seen
             case FinishReport(choice=choice, finish=finish):
@@ -142,7 +146,7 @@ def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
                 content=tuple(parts[i] for i in sorted(parts) if where[i] == choice),
             ),
             finish=finishes[choice],
-            logprobs=logprobs[choice].raw if choice in logprobs else None,
+            logprobs=_joined(logprobs[choice]) if choice in logprobs else None,
             ext=choice_ext[choice],
         )
         for choice in sorted(finishes)
@@ -159,8 +163,28 @@ def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
     )
 
 
+def _joined(pieces: list[Raw]) -> Raw:
+    """The log-probabilities of a choice: each list of the pieces goes on where the last one ended.
+
+    What is no object of lists says only its last piece.
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    whole: dict[str, list[Raw] | None] = {}
+    try:
+        for piece in pieces:
+            for name, tokens in _token_lists(piece).items():
+                whole[name] = [*(whole.get(name) or []), *tokens] if tokens else whole.get(name)
+    except msgspec.DecodeError:
+        return pieces[-1]
+    return Raw(msgspec.json.encode(whole))
+
+
 def unfold(response: UnifiedChatResponse) -> Iterator[StreamChunk]:
-    """The chunks of a finished response, in order, each text in one delta."""
+    """The chunks of a finished response, in order, each text in one delta.
+
+    Log-probabilities come before the text they belong to, as in a stream.
+    """
     yield MessageStart(
         id=response.id,
         model=response.model,
@@ -171,11 +195,11 @@ def unfold(response: UnifiedChatResponse) -> Iterator[StreamChunk]:
     )
     index = 0
     for choice in response.choices:
+        if choice.logprobs is not None:
+            yield LogprobsDelta(choice.index, choice.logprobs)
         for part in choice.message.content:
             yield from _unfold_part(index, choice.index, part)
             index += 1
-        if choice.logprobs is not None:
-            yield LogprobsDelta(choice.index, choice.logprobs)
     if response.usage is not None:
         yield UsageReport(response.usage, final=True)
     for choice in response.choices:

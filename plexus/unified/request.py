@@ -45,12 +45,16 @@ class UnifiedMessage(Struct, frozen=True, kw_only=True):
 
 
 class FunctionTool(Struct, frozen=True, kw_only=True):
-    """A client function; ``parameters`` is a JSON Schema as written, None when absent."""
+    """A client function; ``parameters`` is a JSON Schema as written, None when absent.
+
+    ``namespace`` is OpenAI's grouping: it stands before the name, as ``namespace__name``.
+    """
 
     name: str
     description: str | None = None
     parameters: Raw | None = None
     strict: bool | None = None
+    namespace: str | None = None
     cache_control: CacheControl | None = None
     ext: Ext = {}
 
@@ -61,6 +65,7 @@ class CustomTool(Struct, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     format: Raw | None = None
+    namespace: str | None = None
     ext: Ext = {}
 
 

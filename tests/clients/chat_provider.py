@@ -122,12 +122,15 @@ def check(headers: Json, body: Json) -> Iterator[str]:
 
 def _check_tools(tools: list[Json]) -> Iterator[str]:
     for tool in tools:
-        function = tool.get("function", {})
-        if tool.get("type") != "function":
-            yield f"tool type {tool.get('type')}"
+        kind = tool.get("type")
+        if kind not in ("function", "custom"):
+            yield f"tool type {kind}"
+            continue
+        function = tool.get(kind, {})
         if not _NAME.fullmatch(function.get("name", "")):
             yield f"tool name {function.get('name')!r}"
-        if extra := function.keys() - {"name", "description", "parameters", "strict"}:
+        known = {"parameters", "strict"} if kind == "function" else {"format"}
+        if extra := function.keys() - {"name", "description", *known}:
             yield f"tool members {sorted(extra)}"
         if "parameters" in function and function["parameters"].get("type") != "object":
             yield "tool parameters are no object"

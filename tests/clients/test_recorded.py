@@ -23,7 +23,15 @@ SERVED = {
     "/v1/chat/completions": "openai-chat",
     "/chat/completions": "openai-chat",
     "/v1/messages": "anthropic-messages",
+    "/v1/responses": "openai-responses",
 }
+WHOLE = {
+    "openai-chat": "choices",
+    "anthropic-messages": "content",
+    "openai-responses": "output",
+    "gemini": "candidates",
+}
+"""The member of a JSON answer that holds what was said."""
 LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
@@ -63,6 +71,11 @@ class Record:
     def stream(self) -> bool:
         found = GEMINI.fullmatch(self.path)
         return found[1] == "streamGenerate" if found else bool(self.body.get("stream"))
+
+    @property
+    def stateful(self) -> bool:
+        """It names a conversation that only a provider of its own dialect can have."""
+        return isinstance(self.body, dict) and "previous_response_id" in self.body
 
 
 @dataclass(frozen=True)
@@ -134,21 +147,31 @@ def check_answer(record: Record, answer: Answer) -> None:
     assert "content-encoding" not in answer.headers
     if not record.stream:
         assert answer.headers["content-type"].startswith("application/json")
-        assert json.loads(answer.body)[_CONTENT[dialect]]
+        assert json.loads(answer.body)[WHOLE[dialect]]
         return
     assert answer.headers["content-type"].startswith("text/event-stream")
     if dialect == "gemini":
         last = json.loads(answer.body.removesuffix(b"\n\n").rpartition(b"\n\ndata: ")[2])
         assert last["candidates"][0]["finishReason"]
+    elif dialect == "openai-responses":
+        last = answer.body.removesuffix(b"\n\n").rpartition(b"\n\n")[2]
+        assert last.startswith(b"event: response.completed\ndata: ")
     else:
         assert answer.body.replace(b'": "', b'":"').endswith(LAST_EVENT[dialect])
 
 
-_CONTENT = {"openai-chat": "choices", "anthropic-messages": "content", "gemini": "candidates"}
+@pytest.mark.parametrize("target", ["chat", "messages"])
+@which(lambda record: record.served and record.stateful)
+def test_stored_conversations(
+    record: Record, target: str, gateways: Callable[[str], Gateway]
+) -> None:
+    answer = send(gateways(target), record)
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"]["param"] == "previous_response_id"
 
 
 @pytest.mark.parametrize("target", ["chat", "messages"])
-@which(lambda record: record.served)
+@which(lambda record: record.served and not record.stateful)
 def test_served_requests(
     record: Record, target: str, gateways: Callable[[str], Gateway], upstream: Upstream
 ) -> None:
@@ -205,15 +228,27 @@ def test_base_url_with_v1(record: Record, gateways: Callable[[str], Gateway]) ->
     assert "base" in error["message"].lower()
 
 
+def embeds(record: Record) -> bool:
+    return record.method == "POST" and record.path == "/v1/embeddings"
+
+
+@which(embeds)
+def test_embeddings_at_echo(record: Record, gateways: Callable[[str], Gateway]) -> None:
+    answer = send(gateways("echo"), record)
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.body)["data"]
+
+
 def not_served(record: Record) -> bool:
     models = record.path.startswith(("/v1/models", "/v1beta/models")) and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    return not (record.served or models or v1_twice or record.upgrade or record.method == "HEAD")
+    other = embeds(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
+    return not (record.served or other)
 
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, Responses, embeddings, batches, Azure's addresses …"""
+    """count_tokens, batches, Azure's addresses …"""
     check_refusal(record, send(gateways("echo"), record))
 
 

@@ -7,7 +7,7 @@ from random import Random, SystemRandom
 from time import process_time
 
 from plexus.streaming.document import JsonBody
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.base import ClientCall, Dialect, WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.unified.errors import PlexusError
@@ -17,6 +17,7 @@ LONG = bool(os.environ.get("PLEXUS_LONG"))
 DIALECTS: dict[str, Dialect] = {
     "openai-chat": openai_chat,
     "anthropic-messages": anthropic_messages,
+    "openai-responses": openai_responses,
     "gemini": gemini,
 }
 PAIRS = [(client, upstream) for client in DIALECTS for upstream in DIALECTS]
@@ -69,6 +70,7 @@ MINIMAL = {
     b'"stream_options":{"include_usage":true}}',
     "anthropic-messages": b'{"model":"m","max_tokens":10,"stream":true,'
     b'"messages":[{"role":"user","content":"hi"}]}',
+    "openai-responses": b'{"model":"m","input":"hi","stream":true}',
     "gemini": b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
 }
 

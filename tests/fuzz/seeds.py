@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tests.fuzz import seeds_responses
 from tests.fuzz.seeds_gemini import GEMINI_ANSWERS, GEMINI_REQUESTS, GEMINI_STREAMS
 from tests.streams.corpus import Recorded, recorded
 
@@ -620,16 +621,19 @@ MESSAGES_STREAMS: tuple[Frames, ...] = (
 BUILT_IN_REQUESTS = {
     "openai-chat": CHAT_REQUESTS,
     "anthropic-messages": MESSAGES_REQUESTS,
+    "openai-responses": seeds_responses.REQUESTS,
     "gemini": GEMINI_REQUESTS,
 }
 BUILT_IN_ANSWERS = {
     "openai-chat": CHAT_ANSWERS,
     "anthropic-messages": MESSAGES_ANSWERS,
+    "openai-responses": seeds_responses.ANSWERS,
     "gemini": GEMINI_ANSWERS,
 }
 BUILT_IN_STREAMS = {
     "openai-chat": CHAT_STREAMS,
     "anthropic-messages": MESSAGES_STREAMS,
+    "openai-responses": seeds_responses.STREAMS,
     "gemini": GEMINI_STREAMS,
 }
 

@@ -13,17 +13,28 @@ from tests.faults.server import FaultServer, Peer, fault_server
 from tests.fuzz.harness import DIALECTS, LONG, must_be_json, run
 from tests.fuzz.mutate import Mutator, written
 from tests.fuzz.seeds import BUILT_IN_REQUESTS, requests
-from tests.gateway import wire
+from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import provider
 from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gateway
 
 COUNT = 10_000 if LONG else 600
 GEMINI = ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse")
-PATHS = {"openai-chat": (CHAT,), "anthropic-messages": (MESSAGES,), "gemini": GEMINI}
+PATHS = {
+    "openai-chat": (CHAT,),
+    "anthropic-messages": (MESSAGES,),
+    "openai-responses": ("/v1/responses",),
+    "gemini": GEMINI,
+}
 PINNED = {
     "openai-chat": "/targets/chat/m",
     "anthropic-messages": "/targets/messages/m",
+    "openai-responses": "/targets/responses/m",
     "gemini": "/targets/gemini/m",
+}
+ANSWERS = {
+    "/chat/completions": (wire.chat, wire.chat_stream),
+    "/messages": (wire.message, wire.message_stream),
+    "/responses": (wire_responses.response, wire_responses.stream),
 }
 
 
@@ -37,11 +48,11 @@ async def script(peer: Peer) -> None:
     if "streamGenerateContent" in path:
         await peer.stream(*wire.gemini_stream())
         return
-    chat = path.endswith("/chat/completions")
+    whole, pieces = ANSWERS[path.removeprefix("/v1")]
     if json.loads(peer.request.body).get("stream") is True:
-        await peer.stream(*(wire.chat_stream() if chat else wire.message_stream()))
+        await peer.stream(*pieces())
     else:
-        await peer.answer(200, wire.chat() if chat else wire.message())
+        await peer.answer(200, whole())
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +68,10 @@ def served(upstream: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> I
         "providers": {
             "chat": provider(upstream),
             "messages": provider(upstream, "anthropic-messages"),
+            "responses": provider(upstream, "openai-responses"),
             "gemini": provider(upstream, "gemini"),
         },
-        "aliases": {"*": {"targets": ["chat/m", "messages/m", "gemini/m"]}},
+        "aliases": {"*": {"targets": ["chat/m", "messages/m", "responses/m", "gemini/m"]}},
     }
     with gateway(config, tmp_path_factory.mktemp("mutated")) as found:
         yield found
@@ -73,10 +85,10 @@ def outcome(dialect: str, answer: Answer) -> str:
     if answer.status >= 400:
         words = answer.error["message"]
         assert isinstance(words, str) and words
-        if dialect == "openai-chat":
-            assert answer.error.keys() == {"message", "type", "param", "code"}
-        elif dialect == "gemini":
+        if dialect == "gemini":
             assert answer.error.keys() == {"code", "message", "status", "details"}
+        elif dialect != "anthropic-messages":
+            assert answer.error.keys() == {"message", "type", "param", "code"}
         else:
             assert answer.json["type"] == "error"
         return str(answer.status)
@@ -85,10 +97,11 @@ def outcome(dialect: str, answer: Answer) -> str:
         last = answer.body.decode().rstrip("\n").split("\n\n")[-1]
         if dialect == "gemini":
             assert '"finishReason":' in last, answer.body
-        else:
-            assert last == "data: [DONE]" or last.startswith("event: message_stop\n"), answer.body
+            return "stream"
+        ends = ("data: [DONE]", "event: message_stop\n", "event: response.completed\n")
+        assert last.startswith(ends), answer.body
         return "stream"
-    assert "error" not in answer.json
+    assert answer.json.get("error") is None
     return "JSON"
 
 

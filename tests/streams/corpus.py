@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-DIALECTS = ("openai-chat", "anthropic-messages", "gemini")
+DIALECTS = ("openai-chat", "anthropic-messages", "openai-responses", "gemini")
 
 
 class Recorded(NamedTuple):

@@ -1,23 +1,31 @@
 """What a generateContent request and its answer cannot say, field by field (design decision 8)."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 REQUEST_LOSSES = table(
     (
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
-        Loss("message.ext", "lost", "unknown message fields of another dialect", "canonical §2"),
+        Loss(
+            "message.ext",
+            "lost",
+            "unknown message fields of another dialect",
+            "canonical §2",
+            foreign=True,
+        ),
         Loss(
             "message.first_assistant",
             "approximated",
             'a conversation starts with a user turn: "Begin." is put first',
             "mappings §4",
+            foreign=True,
         ),
         Loss(
             "message.system_only",
             "approximated",
             'a conversation needs a user turn: "Begin." is added',
             "mappings §4",
+            foreign=True,
         ),
         Loss(
             "message.system_mid",
@@ -25,8 +33,20 @@ REQUEST_LOSSES = table(
             "a later system message becomes user text in <system> tags",
             "mappings §4",
         ),
-        Loss("message.system_media", "refused", "system messages hold text only", "mappings §4"),
-        Loss("part.ext", "lost", "unknown part fields of another dialect", "canonical §2"),
+        Loss(
+            "message.system_media",
+            "refused",
+            "system messages hold text only",
+            "mappings §4",
+            foreign=True,
+        ),
+        Loss(
+            "part.ext",
+            "lost",
+            "unknown part fields of another dialect",
+            "canonical §2",
+            foreign=True,
+        ),
         Loss(
             "part.image",
             "approximated",
@@ -39,12 +59,14 @@ REQUEST_LOSSES = table(
             "approximated",
             "the detail of an image becomes its media resolution",
             "mappings §8",
+            foreign=True,
         ),
         Loss(
             "part.image.file_id",
             "refused",
             "file ids of another provider mean nothing here",
             "canonical §2",
+            foreign=True,
         ),
         Loss(
             "part.document",
@@ -64,6 +86,7 @@ REQUEST_LOSSES = table(
             "refused",
             "file ids of another provider mean nothing here",
             "canonical §2",
+            foreign=True,
         ),
         Loss(
             "part.document.title",
@@ -83,6 +106,7 @@ REQUEST_LOSSES = table(
             "file ids of another provider mean nothing here",
             "canonical §2",
             condition="the video is a file of another provider",
+            foreign=True,
         ),
         Loss(
             "part.search_result",
@@ -95,6 +119,7 @@ REQUEST_LOSSES = table(
             "lost",
             "citations in earlier answers",
             "mappings §15",
+            foreign=True,
         ),
         Loss("part.refusal", "approximated", "an earlier refusal becomes text", "mappings §4"),
         Loss(
@@ -116,12 +141,15 @@ REQUEST_LOSSES = table(
             "another provider's tool calls in earlier answers become a text note",
             "mappings §11",
         ),
-        Loss("part.opaque", "lost", "parts only another dialect knows", "canonical §2"),
+        Loss(
+            "part.opaque", "lost", "parts only another dialect knows", "canonical §2", foreign=True
+        ),
         Loss(
             "part.compaction",
             "approximated",
             "compaction of another dialect becomes its summary",
             "canonical §2",
+            foreign=True,
         ),
         Loss(
             "part.tool_call.arguments",
@@ -161,12 +189,13 @@ REQUEST_LOSSES = table(
             "an illegal name is rewritten, and mapped back in the answer",
             "canonical §3.2",
         ),
-        Loss("tool.ext", "lost", "tool fields of another dialect", "mappings §5.1"),
+        Loss("tool.ext", "lost", "tool fields of another dialect", "mappings §5.1", foreign=True),
         Loss(
             "tool.strict",
             "approximated",
             "strict is for all tools of a request (mode VALIDATED) or for none",
             "mappings §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.custom",
@@ -198,17 +227,25 @@ REQUEST_LOSSES = table(
             "the model cannot be forced to call a tool",
             "mappings §5.3",
             condition="capabilities.forced_tool_choice is false",
+            needs=(Need("forced_tool_choice", (False,)),),
         ),
         Loss(
             "parallel_tool_calls", "lost", "parallel calls cannot be switched off", "mappings §5.3"
         ),
         # Limits and sampling
-        Loss("max_tokens", "approximated", "cut to the model's maximum", "mappings §6"),
+        Loss(
+            "max_tokens",
+            "approximated",
+            "cut to the model's maximum",
+            "mappings §6",
+            needs=(Need("max_output_tokens"),),
+        ),
         Loss(
             "max_tokens.prewarm",
             "refused",
             "there is no cache to warm with max_tokens 0",
             "mappings §6",
+            foreign=True,
         ),
         Loss(
             "temperature",
@@ -216,6 +253,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §6",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "temperature.range",
@@ -223,6 +261,7 @@ REQUEST_LOSSES = table(
             "cut to the model's highest temperature",
             "mappings §6",
             condition="capabilities.temperature_max",
+            needs=(Need("temperature_max"),),
         ),
         Loss(
             "top_p",
@@ -230,6 +269,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §6",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "top_k",
@@ -237,6 +277,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §6",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "presence_penalty",
@@ -244,6 +285,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §6",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "frequency_penalty",
@@ -251,6 +293,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §6",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "logprobs",
@@ -258,6 +301,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling",
             "mappings §10",
             condition="capabilities.sampling is none",
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "seed",
@@ -274,6 +318,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "five stop sequences at most; the first five are sent",
             "mappings §6",
+            foreign=True,
         ),
         # The answer's form
         Loss(
@@ -282,6 +327,7 @@ REQUEST_LOSSES = table(
             "the schema stands in the instructions",
             "mappings §7",
             condition="capabilities.json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss("response_format.grammar", "refused", "no grammars", "mappings §7"),
         Loss(
@@ -289,6 +335,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "other media are asked for in Google's words",
             "mapping-pairs C→G",
+            foreign=True,
         ),
         Loss("audio", "lost", "voice and format of audio are not asked for", "mapping-pairs C→G"),
         Loss("verbosity", "lost", "no verbosity", "mappings §2"),
@@ -328,7 +375,9 @@ REQUEST_LOSSES = table(
         Loss("part.cache_control", "lost", "caching is implicit", "mappings §9", silent=True),
         Loss("store", "lost", "the answer is not stored", "mappings §2"),
         Loss("service_tier", "lost", "a tier Google has no name for", "mappings §10"),
-        Loss("speed", "approximated", "fast becomes the priority tier", "mappings §10"),
+        Loss(
+            "speed", "approximated", "fast becomes the priority tier", "mappings §10", foreign=True
+        ),
         Loss("region", "lost", "no choice of region", "mapping-pairs A→G"),
         Loss("container", "lost", "no containers", "mapping-pairs A→G"),
         Loss("context_management", "lost", "no context management", "mapping-pairs A→G"),
@@ -337,12 +386,13 @@ REQUEST_LOSSES = table(
         Loss("max_tool_calls", "lost", "no limit on tool calls", "mappings §2"),
         Loss("truncation", "lost", "no truncation", "mappings §2"),
         Loss("include", "lost", "nothing can be included", "mappings §2"),
-        Loss("extra", "lost", "unknown fields of another dialect", "canonical §3"),
+        Loss("extra", "lost", "unknown fields of another dialect", "canonical §3", foreign=True),
         Loss(
             "server_state",
             "refused",
             "state another provider keeps means nothing here",
             "canonical §9",
+            foreign=True,
         ),
     )
 )

@@ -28,6 +28,9 @@ from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import Choice
 
 Wire = dict[str, Any]
+TOKENS = frozenset({NAME, "openai-responses"})
+"""Provider dialects whose log-probabilities have chat's form."""
+
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -43,7 +46,7 @@ def format_message(choice: Choice, request: UnifiedChatRequest, log: LossLog, di
     if choice.finish.stop_sequence is not None:
         log.note("response.stop_sequence")
     logprobs = choice.logprobs
-    if logprobs is not None and dialect != NAME:
+    if logprobs is not None and dialect not in TOKENS:
         log.note("response.logprobs")
         logprobs = None
     message = sorted_out.message(wants_reasoning(request), legacy)

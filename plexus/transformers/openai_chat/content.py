@@ -164,14 +164,14 @@ def _parse_file(level: Level) -> DocumentContent:
             raise missing(inner.at("file_data"))
         source = MediaSource("file_id", file_id=file_id)
         return DocumentContent(source=source, filename=filename, cache_control=cache, ext=ext)
-    source = _file_source(data, inner.at("file_data"), filename or "")
+    source = file_source(data, inner.at("file_data"), filename or "")
     if source.kind == "text" and data_raw is not None:
         # As text it suits every dialect; the original form is for chat providers.
         ext = {NAME: {**ext.get(NAME, {}), "file_data": data_raw}}
     return DocumentContent(source=source, filename=filename, cache_control=cache, ext=ext)
 
 
-def _file_source(data: str, path: str, filename: str) -> MediaSource:
+def file_source(data: str, path: str, filename: str) -> MediaSource:
     if data.startswith(("http:", "https:")) or data[:5].lower() == "data:":
         source = parse_url(data, path)
     else:
@@ -201,7 +201,7 @@ def _parse_document_url(level: Level) -> DocumentContent:
     cache, ext = _common(level)
     ext = {NAME: {**ext.get(NAME, {}), "document_url": Raw(msgspec.json.encode(value))}}
     return DocumentContent(
-        source=_file_source(value, path, name or ""), filename=name, cache_control=cache, ext=ext
+        source=file_source(value, path, name or ""), filename=name, cache_control=cache, ext=ext
     )
 
 

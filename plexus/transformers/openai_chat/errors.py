@@ -27,6 +27,10 @@ _CODES: dict[str, ErrorKind] = {
     "responsibleaipolicyviolation": "content_filter",
     "misalignment": "content_filter",
     "bio_policy": "content_filter",
+    "misalignment_policy_violation": "content_filter",
+    "invalid_prompt": "invalid_request",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "overloaded",
     "model_not_found": "not_found",
     "deploymentnotfound": "not_found",
     "not_found_error": "not_found",
@@ -93,6 +97,9 @@ _TYPES: dict[ErrorKind, tuple[str, str | None]] = {
     "overloaded": ("server_error", "overloaded"),
     "timeout": ("server_error", "timeout"),
 }
+_OWN_STATUS = frozenset({("content_filter", 403), ("not_found", 400)})
+"""What providers say with another status than that of the kind, and clients of theirs know."""
+
 _FINAL = ("quota", "billing")
 _CREDENTIAL = ("authentication", "permission")
 
@@ -123,7 +130,7 @@ def classify(
     return UnifiedError(
         kind=kind,
         message=evidence.message or f"the provider answered with status {known or 200}",
-        status=403 if kind == "content_filter" and known == 403 else None,
+        status=known if (kind, known) in _OWN_STATUS else None,
         param=evidence.param,
         code=code,
         retry_after=None if kind in _FINAL else retry_after(headers, evidence.retry_delay),
@@ -209,13 +216,17 @@ def format_stream_error(error: UnifiedError, request_id: str) -> Frame:
     return Frame("", msgspec.json.encode(_body(error, message)))
 
 
+def error_code(error: UnifiedError) -> str | None:
+    """The error's own code, else that of its kind."""
+    return error.code or _TYPES[error.kind][1]
+
+
 def _body(error: UnifiedError, message: str) -> dict[str, dict[str, str | None]]:
-    kind, code = _TYPES[error.kind]
     return {
         "error": {
             "message": message[:MESSAGE_LIMIT],
-            "type": kind,
+            "type": _TYPES[error.kind][0],
             "param": error.param,
-            "code": error.code or code,
+            "code": error_code(error),
         }
     }

@@ -41,7 +41,7 @@ ATTRIBUTION = "x-anthropic-billing-header:"
 ROUTERS = frozenset({"openrouter", "vercel"})
 """Families whose ``reasoning_details`` hold proofs of many vendors (vendors.md §5, §9)."""
 
-_AUDIO_FORMATS = {
+AUDIO_FORMATS = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
     "audio/wave": "wav",
@@ -211,7 +211,7 @@ def _audio(part: AudioContent, path: str, writing: Writing) -> dict[str, Any]:
         return {"type": "input_audio", "input_audio": extra["input_audio"]}
     if source is None or source.kind != "base64":
         raise unsupported("chat takes audio only as data", path)
-    form = part.format or _AUDIO_FORMATS.get(source.media_type)
+    form = part.format or AUDIO_FORMATS.get(source.media_type)
     if form is None or (form not in ("wav", "mp3") and not writing.native):
         raise unsupported("chat takes audio only as wav or mp3", path)
     return {"type": "input_audio", "input_audio": {"data": source.data, "format": form}}

@@ -154,7 +154,7 @@ def write_response_format(
     if writing.target.capabilities.json_schema is False:
         writing.log.note("response_format.schema", "response_format")
         return {"type": "json_object"}, INSTRUCTION + bytes(wanted.schema).decode()
-    inner: dict[str, Any] = {"name": _schema_name(wanted.name)}
+    inner: dict[str, Any] = {"name": schema_name(wanted.name)}
     if wanted.description is not None:
         inner["description"] = wanted.description
     inner["schema"] = wanted.schema
@@ -167,5 +167,5 @@ def write_response_format(
     return {"type": "json_schema", "json_schema": inner}, None
 
 
-def _schema_name(name: str | None) -> str:
+def schema_name(name: str | None) -> str:
     return _ILLEGAL.sub("_", name)[:64] if name else SCHEMA_NAME

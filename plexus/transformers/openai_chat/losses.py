@@ -416,6 +416,13 @@ REQUEST_LOSSES = table(
             "more than four, or than stop_max",
         ),
         Loss(
+            "store",
+            "lost",
+            "a translated answer is not stored",
+            "mapping-pairs.md R→C",
+            "the client speaks another dialect",
+        ),
+        Loss(
             "temperature",
             "lost",
             "the model takes no sampling parameters",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, get_args
 
+from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.unified.request import Reasoning, ThinkLevel
@@ -45,29 +47,30 @@ def write_reasoning(wanted: Reasoning, writing: Writing) -> dict[str, Any]:
         if wanted.effort is not None and "reasoning" not in own:
             own.setdefault("reasoning_effort", wanted.effort)
         return own
-    effort = _effort(wanted, writing)
+    effort = choose_effort(wanted, writing.target, writing.log)
     return {} if effort is None else {"reasoning_effort": effort}
 
 
-def _effort(wanted: Reasoning, writing: Writing) -> str | None:
-    known = writing.target.capabilities.efforts
+def choose_effort(wanted: Reasoning, target: TargetModel, log: LossLog) -> str | None:
+    """The effort for an OpenAI model; None to say nothing."""
+    known = target.capabilities.efforts
     if (
         wanted.effort == "none"
         or wanted.mode in ("off", "between_tools")
         or wanted.enabled is False
     ):
         if known and "none" not in known:
-            writing.log.note("reasoning.off", "reasoning")
+            log.note("reasoning.off", "reasoning")
             return nearest("minimal", known)
         return "none"
     effort: ThinkLevel | None = wanted.effort
     if effort is None and wanted.max_tokens is not None:
         effort = effort_of_budget(wanted.max_tokens)
-        writing.log.note("reasoning.budget", "reasoning")
+        log.note("reasoning.budget", "reasoning")
     if effort is None:
         # On, and no word about how much (mappings.md §3.3).
         return "medium" if wanted.mode == "adaptive" or wanted.enabled else None
     if known and effort not in known:
-        writing.log.note("reasoning.effort", "reasoning")
+        log.note("reasoning.effort", "reasoning")
         return nearest(effort, known)
     return effort

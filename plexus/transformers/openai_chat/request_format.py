@@ -60,7 +60,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         body.update(write_reasoning(request.reasoning, writing))
         if request.reasoning.summary is not None:
             log.note("reasoning.summary")
-    _write_options(body, request)
+    _write_options(body, request, writing)
     _write_identity(body, request, writing)
     _note_elsewhere(request, log)
     if request.stream:
@@ -193,7 +193,7 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
             body[name] = value
 
 
-def _write_options(body: Body, request: UnifiedChatRequest) -> None:
+def _write_options(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
     """Members that only OpenAI's dialects have: as the client wrote them."""
     options: dict[str, Any] = {
         "seed": request.seed,
@@ -204,9 +204,11 @@ def _write_options(body: Body, request: UnifiedChatRequest) -> None:
         "moderation": request.moderation,
         "web_search_options": request.web_search,
         "metadata": request.metadata,
-        "store": request.store,
+        "store": request.store if writing.native else None,
     }
     body.update((name, value) for name, value in options.items() if value is not None)
+    if request.store and not writing.native:
+        writing.log.note("store")
 
 
 def _write_identity(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:

@@ -8,6 +8,7 @@ from msgspec import Raw
 from plexus.streaming.framing import Frame
 from plexus.transformers.openai_chat.annotations import format_annotation
 from plexus.transformers.openai_chat.answer_message import (
+    TOKENS,
     extra_content,
     format_audio,
     format_call,
@@ -105,6 +106,7 @@ class ChatStreamFormatter:
         self._head = b""
         self._tail = b',"usage":null}' if self._with_usage else b"}"
         self._first_extra = b""
+        self._dialect = ""
         self._native = False
         self._choices: dict[int, _Choice] = {}
         self._parts: dict[int, _Part] = {}
@@ -142,6 +144,7 @@ class ChatStreamFormatter:
     # -- the envelope ----------------------------------------------------------------------------
 
     def _start(self, start: MessageStart) -> None:
+        self._dialect = start.dialect
         self._native = start.dialect == NAME
         self._usage = start.usage
         head: dict[str, Any] = {
@@ -194,7 +197,7 @@ class ChatStreamFormatter:
 
     def _logprobs(self, number: int, raw: Raw) -> None:
         """They ride on the next chunk of the choice, as OpenAI sends them."""
-        if self._native:
+        if self._dialect in TOKENS:
             choice = self._choice(number, b'""')
             if choice.logprobs is not None:
                 self._write(number, b"{}")

@@ -165,6 +165,12 @@ def test_json_schema() -> None:
     assert losses(asked) == ["response_format.schema"]
 
 
+def test_a_schema_whose_format_is_no_word() -> None:
+    schema = {"type": "object", "properties": {}, "format": {"any": "thing"}}
+    asked = request(response_format=ResponseFormat(type="json_schema", schema=raw(schema)))
+    assert losses(asked) == ["response_format.schema"]
+
+
 def test_json_schema_of_an_own_client_is_verbatim() -> None:
     body = {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
     assert sent(parse(**body))["output_config"] == body["output_config"]

@@ -167,6 +167,7 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "service_tier": (asked(HI, service_tier="ultrafast"), TARGET),
     "speed": (asked(HI, speed="fast"), TARGET),
     "stop": (asked(HI, stop=("a", "b", "c", "d", "e")), TARGET),
+    "store": (asked(HI, store=True), TARGET),
     "temperature": (asked(HI, temperature=1.0), NO_SAMPLING),
     "temperature.range": (asked(HI, temperature=1.9), target(temperature_max=1.0)),
     "tool.builtin": (

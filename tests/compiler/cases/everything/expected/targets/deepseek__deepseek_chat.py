@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target, Timeouts
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.cleancache import CleanCache
 from plexus.transformers.steps.customparams import CustomParams
@@ -72,6 +72,12 @@ TARGET = Target(
         ),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, openai_chat, MODEL, STEPS, WIRE_STEPS)),
+        ),
+        "openai-responses": (
+            Candidate(
+                None,
+                Translate(openai_responses, anthropic_messages, MODEL, STEPS, WIRE_STEPS),
+            ),
         ),
     },
     timeouts=Timeouts(connect=5.0, idle=30.0),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.cerebras import Cerebras
 from plexus.transformers.steps.groq import Groq
@@ -35,6 +35,9 @@ TARGET = Target(
         ),
         "gemini": (Candidate(None, Translate(gemini, anthropic_messages, MODEL, (), WIRE_STEPS)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL, WIRE_STEPS)),),
+        "openai-responses": (
+            Candidate(None, Translate(openai_responses, anthropic_messages, MODEL, (), WIRE_STEPS)),
+        ),
     },
 )
 

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.steps.enhancetool import EnhanceTool
 from plexus.transformers.steps.extrathinktag import ExtraThinkTag
@@ -29,6 +29,9 @@ TARGET = Target(
         "gemini": (Candidate(None, Translate(gemini, openai_chat, MODEL, STEPS, WIRE_STEPS)),),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, openai_chat, MODEL, STEPS, WIRE_STEPS)),
+        ),
+        "openai-responses": (
+            Candidate(None, Translate(openai_responses, openai_chat, MODEL, STEPS, WIRE_STEPS)),
         ),
     },
 )

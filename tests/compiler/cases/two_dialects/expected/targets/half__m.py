@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -15,9 +15,12 @@ TARGET = Target(
     provider=HALF,
     model="m",
     translations={
-        "anthropic-messages": (Candidate(None, Translate(anthropic_messages, openai_chat, MODEL)),),
-        "gemini": (Candidate(None, Translate(gemini, openai_chat, MODEL)),),
+        "anthropic-messages": (
+            Candidate(None, Translate(anthropic_messages, openai_responses, MODEL)),
+        ),
+        "gemini": (Candidate(None, Translate(gemini, openai_responses, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
+        "openai-responses": (Candidate(None, Passthrough(openai_responses, MODEL)),),
     },
 )
 

@@ -2,22 +2,25 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, gemini, openai_chat
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import ROUTER
 
-MODEL = TargetModel(provider="router", model="m", family="gemini")
+MODEL = TargetModel(provider="router", model="m", family="openai")
 
 TARGET = Target(
     name="router/m",
     provider=ROUTER,
     model="m",
     translations={
-        "anthropic-messages": (Candidate(None, Translate(anthropic_messages, gemini, MODEL)),),
+        "anthropic-messages": (
+            Candidate(None, Translate(anthropic_messages, openai_responses, MODEL)),
+        ),
         "gemini": (Candidate(None, Passthrough(gemini, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
+        "openai-responses": (Candidate(None, Passthrough(openai_responses, MODEL)),),
     },
 )
 

@@ -1,0 +1,60 @@
+"""Whole answers, both ways (openai-responses.md §4).
+
+An answer is read like the last event of its stream, and written as the last event of one, so that
+JSON and streams cannot drift apart.
+"""
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from plexus.transformers.base import WireRequest
+from plexus.transformers.losses import LossWarning
+from plexus.transformers.openai_responses.errors import error_in, not_responses
+from plexus.transformers.openai_responses.finish import FAILED
+from plexus.transformers.openai_responses.stream_formatter import (
+    broken,
+    without_frames,
+)
+from plexus.transformers.openai_responses.stream_parser import ResponsesStreamParser
+from plexus.unified.chunks import PartStart
+from plexus.unified.content import ToolCallContent
+from plexus.unified.errors import PlexusError
+from plexus.unified.fold import fold, unfold
+from plexus.unified.request import UnifiedChatRequest
+from plexus.unified.response import UnifiedChatResponse
+
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+    """Raises PlexusError for an error in a 200, an empty completion, or a foreign body."""
+    provider = wire.target.provider
+    try:
+        fields = _members(body)
+        if "output" not in fields:
+            error = error_in(fields, provider)
+            raise PlexusError(error or not_responses(body, "it has no output", provider))
+        return fold(ResponsesStreamParser(wire).finish(fields))
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise PlexusError(not_responses(body, problem, provider)) from None
+
+
+def format_response(
+    response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, tuple[LossWarning, ...]]:
+    """A ``response`` object for the client.
+
+    Raises PlexusError for an answer that ended in an error.
+    """
+    if response.choices and response.choices[0].finish.reason in FAILED:
+        raise PlexusError(broken())
+    formatter = without_frames(request)
+    parts = [part for choice in response.choices for part in choice.message.content]
+    for chunk in unfold(response):
+        if isinstance(chunk, PartStart) and isinstance(chunk.part, ToolCallContent):
+            # The proof of a call stands before it where it is known in time (mappings.md §12).
+            signed = replace(chunk.part, proof=parts[chunk.index].proof)
+            chunk = PartStart(chunk.index, signed, chunk.choice)
+        formatter.feed(chunk)
+    return msgspec.json.encode(formatter.response), formatter.log.warnings

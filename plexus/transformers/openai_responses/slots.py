@@ -1,0 +1,505 @@
+"""Items of a client's stream in the making: each turns the deltas of one part into events.
+
+The events of an item: added, its deltas, done (streaming.md §4).  Texts next to each other are
+parts of one message item, which is done when something else begins.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Raw
+
+from plexus.streaming.framing import Frame
+from plexus.transformers.openai_chat.names import legal_id
+from plexus.transformers.openai_responses.citations import format_citation
+from plexus.transformers.openai_responses.format_parts import ITEM_FIELDS, Wire, own_fields
+from plexus.transformers.openai_responses.ids import made_id
+from plexus.transformers.openai_responses.losses import FAMILY, NAME
+from plexus.transformers.proofs import seal
+from plexus.unified.chunks import PartDelta
+from plexus.unified.content import (
+    Citation,
+    Content,
+    Origin,
+    Proof,
+    RefusalContent,
+    TextContent,
+    ThinkingContent,
+    ToolCallContent,
+)
+
+_text = msgspec.json.Decoder(str).decode
+
+
+class Output:
+    """The output of one answer: numbers events and items, and keeps what is done.
+
+    ``silent`` writes no frames: a JSON answer is the output of a stream that nobody reads.
+    """
+
+    def __init__(self, silent: bool = False) -> None:
+        self.items: list[Wire | Raw] = []
+        self.seed = ""
+        self.native = False
+        self._silent = silent
+        self._sequence = 0
+        self._added = 0
+        self._message: Wire | None = None
+        self._place = 0
+
+    @property
+    def sequence(self) -> int:
+        return self._sequence
+
+    def event(self, kind: str, **members: Any) -> list[Frame]:
+        if self._silent:
+            return []
+        event = {"type": kind, **members, "sequence_number": self._sequence}
+        self._sequence += 1
+        return [Frame(kind, _one_line(msgspec.json.encode(event)))]
+
+    def made_id(self, prefix: str) -> str:
+        """The id of the next item."""
+        return made_id(prefix, f"{self.seed} {self._added}")
+
+    def add(self, item: Wire | Raw) -> tuple[int, list[Frame]]:
+        """Announce an item; gives its place."""
+        place = self._added
+        self._added += 1
+        self.items.append(item)
+        return place, self.event("response.output_item.added", output_index=place, item=item)
+
+    def done(self, place: int, item: Wire | Raw) -> list[Frame]:
+        self.items[place] = item
+        return self.event("response.output_item.done", output_index=place, item=item)
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def message(self, fields: dict[str, Raw]) -> tuple[int, str, int, list[Frame]]:
+        """The open message for one more part: its place, id, and the part's index.
+
+        ``fields`` are what a provider of this dialect says of the item; its id tells items apart.
+        """
+        item_id = _text(fields["id"]) if "id" in fields else None
+        out: list[Frame] = []
+        if self._message is not None and item_id not in (None, self._message["id"]):
+            out += self.close_message()
+        if self._message is None:
+            self._message = {
+                "id": item_id or self.made_id("msg_"),
+                "type": "message",
+                "status": "in_progress",
+                "role": "assistant",
+                "content": [],
+            }
+            if "phase" in fields:
+                self._message["phase"] = fields["phase"]
+            self._place, frames = self.add(dict(self._message))
+            out += frames
+            self._message["content"] = []
+        return self._place, self._message["id"], len(self._message["content"]), out
+
+    def add_part(self, part: Wire, fields: dict[str, Raw]) -> None:
+        """A part of the open message is complete."""
+        assert self._message is not None
+        self._message["content"].append(part)
+        if "phase" in fields:
+            self._message["phase"] = fields["phase"]
+        self._message["status"] = fields.get("status", "completed")
+
+    def close_message(self) -> list[Frame]:
+        message, self._message = self._message, None
+        if message is None:
+            return []
+        if message["status"] == "in_progress":
+            message["status"] = "completed"
+        return self.done(self._place, message)
+
+    # -- whole items -----------------------------------------------------------------------------
+
+    def whole(self, item: Wire | Raw) -> list[Frame]:
+        """An item that comes at once."""
+        place, out = self.add(item)
+        return out + self.done(place, item)
+
+
+class Slot:
+    """One part on its way out.
+
+    ``waiting`` holds the deltas while another item is open; ``stopped``: the part is complete;
+    ``closed``: its item is over, perhaps before the part was (the early close rule).
+    """
+
+    early: ClassVar[bool] = True
+    """Closed as soon as another part starts; what comes later is a new item."""
+
+    def __init__(self, part: Content, output: Output) -> None:
+        self.part = part
+        self.output = output
+        self.waiting: list[PartDelta] = []
+        self.proof: Proof | None = part.proof
+        self.stopped = False
+        self.closed = False
+
+    def open(self) -> list[Frame]:
+        """The slot has the floor."""
+        return []
+
+    def feed(self, delta: PartDelta) -> list[Frame]:
+        if isinstance(delta.value, Proof):
+            self.proof = delta.value
+            return []
+        return self.write(delta)
+
+    def write(self, delta: PartDelta) -> list[Frame]:
+        return []
+
+    def close(self) -> list[Frame]:
+        raise NotImplementedError
+
+    @property
+    def complete(self) -> bool:
+        """May be closed for another part although its own stop has not come."""
+        return self.early
+
+    def late_proof(self) -> list[Frame]:
+        """A reasoning item for the proof of a part that has no place for one."""
+        if self.proof is None:
+            return []
+        out = self.output.close_message()
+        item = reasoning_item(self.output.made_id("rs_"), [], self.proof)
+        return out + self.output.whole(item)
+
+
+class TextSlot(Slot):
+    """Text, refusals and transcripts: a part of a message item, opened by its first text."""
+
+    def __init__(self, part: Content, output: Output) -> None:
+        super().__init__(part, output)
+        self.refusal = isinstance(part, RefusalContent)
+        self.logprobs: list[Raw] = []
+        self._pieces: list[str] = []
+        self._tokens: list[Raw] = []
+        self._cited: list[Citation] = []
+        self._where: Wire | None = None
+
+    def write(self, delta: PartDelta) -> list[Frame]:
+        if isinstance(delta.value, Citation):
+            self._cited.append(delta.value)
+            return []
+        if delta.kind == "audio" or isinstance(delta.value, Proof) or not delta.value:
+            return []
+        out = self._begin()
+        self._pieces.append(delta.value)
+        if self.refusal:
+            return out + self._event("response.refusal.delta", delta=delta.value)
+        tokens, self.logprobs = self.logprobs, []
+        self._tokens += tokens
+        return out + self._event("response.output_text.delta", delta=delta.value, logprobs=tokens)
+
+    def _fields(self) -> dict[str, Raw]:
+        own = self.part.ext.get(NAME, {}) if self.part.ext else {}
+        return {name: raw for name, raw in own.items() if name in ITEM_FIELDS}
+
+    def _begin(self) -> list[Frame]:
+        if self._where is not None:
+            return []
+        place, item_id, index, out = self.output.message(self._fields())
+        self._where = {"item_id": item_id, "output_index": place, "content_index": index}
+        return out + self._event("response.content_part.added", part=self._part(""))
+
+    def _event(self, kind: str, **members: Any) -> list[Frame]:
+        return self.output.event(kind, **(self._where or {}), **members)
+
+    def _part(self, text: str) -> Wire:
+        if self.refusal:
+            return {"type": "refusal", "refusal": text}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+    def close(self) -> list[Frame]:
+        self.closed = True
+        out: list[Frame] = []
+        if self._where is None and self.output.native and not self._silent_part():
+            out += self._begin()
+        if self._where is not None:
+            out += self._end()
+        return out + self.late_proof()
+
+    def _silent_part(self) -> bool:
+        """An empty part that stands for nothing: another dialect's, or an audio's."""
+        return not isinstance(self.part, TextContent | RefusalContent)
+
+    def _end(self) -> list[Frame]:
+        text = "".join(self._pieces)
+        part = self._part(text)
+        if self.refusal:
+            out = self._event("response.refusal.done", refusal=text)
+        else:
+            part["logprobs"] = self._tokens
+            part.update(own_fields(self.part))
+            citations = [format_citation(citation, text) for citation in self._cited]
+            part["annotations"] = [wire for wire in citations if wire is not None]
+            out = []
+            for number, wire in enumerate(part["annotations"]):
+                out += self._event(
+                    "response.output_text.annotation.added",
+                    annotation_index=number,
+                    annotation=wire,
+                )
+            out += self._event("response.output_text.done", text=text, logprobs=part["logprobs"])
+        out += self._event("response.content_part.done", part=part)
+        self.output.add_part(part, self._fields())
+        return out
+
+
+class ReasoningSlot(Slot):
+    """Thinking: summaries, or a provider's own reasoning text, and its proof at the end.
+
+    Other dialects' text is a summary here: it is what clients show.  ``readable`` False keeps only
+    the proof.
+    """
+
+    def __init__(self, part: ThinkingContent, output: Output, readable: bool) -> None:
+        super().__init__(part, output)
+        self._own = part
+        self._readable = readable
+        self._id = part.id if output.native and part.id else None
+        self._place = -1
+        self._summary: list[str] = []
+        self._open_summary = False
+        self._texts: list[str] = []
+        self._kind = ""
+
+    def open(self) -> list[Frame]:
+        out = self.output.close_message()
+        return out + self._begin() if self.output.native else out
+
+    def _begin(self) -> list[Frame]:
+        if self._place >= 0:
+            return []
+        self._id = self._id or self.output.made_id("rs_")
+        self._place, out = self.output.add({"id": self._id, "type": "reasoning", "summary": []})
+        return out
+
+    def write(self, delta: PartDelta) -> list[Frame]:
+        text = delta.value
+        if not isinstance(text, str) or not text or not self._readable:
+            return []
+        if not self.output.native:
+            # A provider that gives the text and its summary gives the same thought twice.
+            self._kind = self._kind or delta.kind
+            if delta.kind != self._kind:
+                return []
+        elif delta.kind == "thinking":
+            return self._raw_text(text)
+        out = self._begin()
+        number = delta.sub
+        while len(self._summary) <= number:
+            out += self._end_summary()
+            out += self._start_summary()
+        self._summary[number] += text
+        return out + self._summary_event("response.reasoning_summary_text.delta", delta=text)
+
+    def _summary_event(self, kind: str, **members: Any) -> list[Frame]:
+        return self.output.event(
+            kind,
+            item_id=self._id,
+            output_index=self._place,
+            summary_index=len(self._summary) - 1,
+            **members,
+        )
+
+    def _start_summary(self) -> list[Frame]:
+        self._summary.append("")
+        self._open_summary = True
+        part = {"type": "summary_text", "text": ""}
+        return self._summary_event("response.reasoning_summary_part.added", part=part)
+
+    def _end_summary(self) -> list[Frame]:
+        if not self._open_summary:
+            return []
+        self._open_summary = False
+        text = self._summary[-1]
+        out = self._summary_event("response.reasoning_summary_text.done", text=text)
+        part = {"type": "summary_text", "text": text}
+        return out + self._summary_event("response.reasoning_summary_part.done", part=part)
+
+    def _raw_text(self, text: str) -> list[Frame]:
+        out: list[Frame] = []
+        if not self._texts:
+            part = {"type": "reasoning_text", "text": ""}
+            out += self._text_event("response.content_part.added", part=part)
+        self._texts.append(text)
+        return out + self._text_event("response.reasoning_text.delta", delta=text)
+
+    def _text_event(self, kind: str, **members: Any) -> list[Frame]:
+        where = {"item_id": self._id, "output_index": self._place, "content_index": 0}
+        return self.output.event(kind, **where, **members)
+
+    def _end_text(self) -> list[Frame]:
+        text = "".join(self._texts)
+        if not text:
+            return []
+        out = self._text_event("response.reasoning_text.done", text=text)
+        part = {"type": "reasoning_text", "text": text}
+        return out + self._text_event("response.content_part.done", part=part)
+
+    def close(self) -> list[Frame]:
+        self.closed = True
+        out: list[Frame] = []
+        if self._place < 0:
+            if self.proof is None:
+                return out
+            out += self._begin()
+        out += self._end_summary()
+        text = "".join(self._texts)
+        out += self._end_text()
+        assert self._id is not None
+        proof = self.proof
+        if proof is None and not self.output.native:
+            # So that the item is known for ours when it comes back.
+            proof = Proof("", "encrypted", Origin("unknown"))
+        item = reasoning_item(self._id, self._summary, proof)
+        if text:
+            item["content"] = [{"type": "reasoning_text", "text": text}]
+        if self.output.native:
+            item.update(own_fields(self.part))
+        return out + self.output.done(self._place, item)
+
+
+def reasoning_item(item_id: str, summary: list[str], proof: Proof | None) -> Wire:
+    """A reasoning item; OpenAI's own proof as it is, another's in an envelope."""
+    out: Wire = {
+        "id": item_id,
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": text} for text in summary],
+    }
+    if proof is not None:
+        own = proof.origin.family == FAMILY and proof.kind == "encrypted"
+        out["encrypted_content"] = proof.value if own else seal(proof)
+    return out
+
+
+class CallSlot(Slot):
+    """A function call or the free text for a custom tool.
+
+    ``name`` and ``namespace`` are the client's own.
+    """
+
+    early = False
+
+    def __init__(
+        self, part: ToolCallContent, output: Output, name: str, namespace: str | None
+    ) -> None:
+        super().__init__(part, output)
+        self._call = part
+        self._custom = part.kind == "custom"
+        self._name = name
+        self._namespace = namespace
+        self._pieces: list[str] = []
+        self._place = -1
+        self._id = ""
+        self._proven = False
+
+    def open(self) -> list[Frame]:
+        out = self.output.close_message() + self.late_proof()
+        self._proven = self.proof is not None
+        prefix = "ctc_" if self._custom else "fc_"
+        own = self._call.item_id if self.output.native else None
+        self._id = own or self.output.made_id(prefix)
+        self._place, frames = self.output.add(self._item("in_progress", ""))
+        return out + frames
+
+    def _item(self, status: str, text: str) -> Wire:
+        kind = "custom_tool_call" if self._custom else "function_call"
+        out: Wire = {
+            "id": self._id,
+            "type": kind,
+            "status": status,
+            "call_id": legal_id(self._call.id),
+            "name": self._name,
+        }
+        if self._namespace is not None:
+            out["namespace"] = self._namespace
+        out["input" if self._custom else "arguments"] = text
+        if self.output.native:
+            out.update(self.part.ext.get(NAME, {}))
+        return out
+
+    def _event(self, kind: str, **members: Any) -> list[Frame]:
+        family = "custom_tool_call_input" if self._custom else "function_call_arguments"
+        return self.output.event(
+            f"response.{family}.{kind}", item_id=self._id, output_index=self._place, **members
+        )
+
+    def write(self, delta: PartDelta) -> list[Frame]:
+        text = delta.value
+        if not isinstance(text, str) or not text:
+            return []
+        self._pieces.append(text)
+        return self._event("delta", delta=text)
+
+    def close(self) -> list[Frame]:
+        self.closed = True
+        text = "".join(self._pieces)
+        out: list[Frame] = []
+        if not text and not self._custom:
+            text = "{}"
+            out += self._event("delta", delta=text)
+        if self._custom:
+            out += self._event("done", input=text)
+        else:
+            out += self._event("done", arguments=text, name=self._name)
+        out += self.output.done(self._place, self._item("completed", text))
+        return out if self._proven else out + self.late_proof()
+
+    @property
+    def complete(self) -> bool:
+        if self._custom or not self._pieces or not self._pieces[-1].endswith("}"):
+            return False
+        return _is_json("".join(self._pieces))
+
+
+class WholeSlot(Slot):
+    """A part complete in itself: an item as it is."""
+
+    def __init__(self, part: Content, item: Wire | Raw, output: Output) -> None:
+        super().__init__(part, output)
+        self.stopped = True
+        self._item = item
+
+    def close(self) -> list[Frame]:
+        self.closed = True
+        return self.output.close_message() + self.output.whole(self._item)
+
+
+class SearchSlot(WholeSlot):
+    """Another provider's web search as a ``web_search_call``, with its usual events."""
+
+    def close(self) -> list[Frame]:
+        self.closed = True
+        out, item = self.output.close_message(), self._item
+        assert isinstance(item, dict)
+        item = {"id": self.output.made_id("ws_"), **item}
+        place, frames = self.output.add({**item, "status": "in_progress"})
+        out += frames
+        for state in ("in_progress", "searching", "completed"):
+            out += self.output.event(
+                f"response.web_search_call.{state}", item_id=item["id"], output_index=place
+            )
+        return out + self.output.done(place, item)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def _one_line(data: bytes) -> bytes:
+    """An event's data is one line whatever white space a provider's JSON had."""
+    if b"\n" in data or b"\r" in data:
+        return bytes(msgspec.json.format(data, indent=-1))
+    return data

@@ -1,0 +1,125 @@
+"""Token counts (openai-responses.md §4; canonical.md §4)."""
+
+import msgspec
+from msgspec import Raw, Struct
+
+from plexus.transformers.openai_responses.losses import NAME
+from plexus.unified.response import UnifiedUsage
+
+Count = int | float | None
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_LIFETIMES = {"30m": "ttl_30m_tokens", "12h": "ttl_12h_tokens"}
+
+
+class _Written(Struct):
+    ttl_30m_tokens: Count = None
+    ttl_12h_tokens: Count = None
+
+
+class _Input(Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    cache_write_tokens_details: _Written | None = None
+    audio_tokens: Count = None
+    image_tokens: Count = None
+    text_tokens: Count = None
+
+
+class _Output(Struct):
+    reasoning_tokens: Count = None
+    audio_tokens: Count = None
+    text_tokens: Count = None
+
+
+class _Usage(Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    total_tokens: Count = None
+    input_tokens_details: _Input | None = None
+    output_tokens_details: _Output | None = None
+
+
+_KNOWN = frozenset(_Usage.__struct_fields__)
+_usage = msgspec.json.Decoder(_Usage).decode
+
+
+def parse_usage(raw: Raw | None) -> UnifiedUsage | None:
+    """``usage`` of an answer; None when it has no counts.  Unknown members are kept."""
+    if raw is None:
+        return None
+    try:
+        seen, fields = _usage(raw), _members(raw)
+    except msgspec.DecodeError:
+        return None
+    if seen.input_tokens is None and seen.output_tokens is None:
+        return None
+    before = seen.input_tokens_details or _Input()
+    after = seen.output_tokens_details or _Output()
+    prompt, completion = _int(seen.input_tokens) or 0, _int(seen.output_tokens) or 0
+    cached, reasoning = _int(before.cached_tokens), _int(after.reasoning_tokens)
+    total = _int(seen.total_tokens) or 0
+    if reasoning and total == prompt + completion + reasoning:
+        # xAI counts reasoning apart (traps.md T38).
+        completion += reasoning
+    if cached is not None and cached > prompt:
+        prompt += cached
+    written = _int(before.cache_write_tokens)
+    if written is not None and cached is not None:
+        written = min(written, prompt - cached)
+    extra = {name: value for name, value in fields.items() if name not in _KNOWN}
+    return UnifiedUsage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=max(total, prompt + completion),
+        cache_read_tokens=cached,
+        cache_write_tokens=written,
+        cache_write_by_ttl=_by_lifetime(before.cache_write_tokens_details),
+        reasoning_tokens=reasoning,
+        input_audio=_int(before.audio_tokens),
+        input_image=_int(before.image_tokens),
+        input_text=_int(before.text_tokens),
+        output_audio=_int(after.audio_tokens),
+        output_text=_int(after.text_tokens),
+        ext={NAME: extra} if extra else {},
+    )
+
+
+def _by_lifetime(written: _Written | None) -> dict[str, int]:
+    if written is None:
+        return {}
+    counts = {ttl: _int(getattr(written, name)) for ttl, name in _LIFETIMES.items()}
+    return {ttl: count for ttl, count in counts.items() if count is not None}
+
+
+def _int(value: Count) -> int | None:
+    return None if value is None or value < 0 else int(value)
+
+
+def format_usage(usage: UnifiedUsage) -> dict[str, object]:
+    """Both details are always there: the official SDK has no defaults for them."""
+    before: dict[str, object] = {
+        "cached_tokens": usage.cache_read_tokens or 0,
+        "cache_write_tokens": usage.cache_write_tokens or 0,
+    }
+    kept = {name: usage.cache_write_by_ttl.get(ttl) for ttl, name in _LIFETIMES.items()}
+    if any(kept.values()):
+        before["cache_write_tokens_details"] = {n: count or 0 for n, count in kept.items()}
+    before |= _present(
+        audio_tokens=usage.input_audio,
+        image_tokens=usage.input_image,
+        text_tokens=usage.input_text,
+    )
+    after: dict[str, object] = {"reasoning_tokens": usage.reasoning_tokens or 0}
+    after |= _present(audio_tokens=usage.output_audio, text_tokens=usage.output_text)
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": before,
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": after,
+        "total_tokens": usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
+        **usage.ext.get(NAME, {}),
+    }
+
+
+def _present(**counts: int | None) -> dict[str, object]:
+    return {name: count for name, count in counts.items() if count is not None}
