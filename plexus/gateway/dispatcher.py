@@ -26,7 +26,7 @@ from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
 from plexus.gateway.watch import Expired
 from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
-from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.base import ClientCall, Dialect, ProviderDialect
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
@@ -143,13 +143,14 @@ class Exchange:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
         timeouts = self._asking.timeouts or target.timeouts
         link = self._services.link(target.provider.name, translation.upstream.NAME)
-        request = await link.request(prepared.wire, timeouts)
         self._mark = perf_counter()
         until = self._loop.time() + timeouts.first_content
         answer: UpstreamAnswer | None = None
         self._watch.deadline = until
         try:
             with self._watch:
+                # A credential may have to wait for a token.
+                request = await link.request(prepared.wire, timeouts)
                 answer = await link.upstream.open(request)
                 await check_answer(answer, prepared, target, self._limits)
                 body = aiter(answer)
@@ -193,7 +194,7 @@ class Exchange:
         body: bytes,
         prepared: Prepared,
         target: Target,
-        upstream: Dialect,
+        upstream: ProviderDialect,
     ) -> None:
         """A whole answer, to either kind of client."""
         if prepared.opaque:

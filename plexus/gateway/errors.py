@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING
 from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
 from plexus.streaming.framing import Frame
-from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
-from plexus.transformers.base import Dialect
+from plexus.transformers import (
+    anthropic_messages,
+    bedrock_converse,
+    gemini,
+    openai_chat,
+    openai_responses,
+)
+from plexus.transformers.base import Dialect, ProviderDialect
 from plexus.unified.errors import UnifiedError
 
 if TYPE_CHECKING:
@@ -20,6 +26,12 @@ DIALECTS: dict[str, Dialect] = {
     gemini.NAME: gemini,
 }
 """The dialects this version serves."""
+
+PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
+    **DIALECTS,
+    bedrock_converse.NAME: bedrock_converse,
+}
+"""The dialects that providers are spoken to in."""
 
 GEMINI = gemini.NAME
 

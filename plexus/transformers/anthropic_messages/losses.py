@@ -452,6 +452,7 @@ RESPONSE_LOSSES = table(
 
 REQUEST_FIELDS = frozenset(
     {
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -474,6 +475,7 @@ REQUEST_FIELDS = frozenset(
         "part.image",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.search_result",
         "part.server_tool",
@@ -485,6 +487,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
+        "platform.fields",
         "prompt_cache",
         "reasoning.budget",
         "reasoning.effort",
@@ -504,6 +507,7 @@ REQUEST_FIELDS = frozenset(
         "tool.server",
         "tool.strict",
         "tool_choice.forced",
+        "tool_choice.none",
         "top_k",
         "top_p",
         "user",
