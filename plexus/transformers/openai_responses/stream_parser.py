@@ -86,7 +86,7 @@ class _Item:
     of each text, by kind and index.
     """
 
-    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen")
+    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen", "summaries")
 
     def __init__(self, kind: str, item_id: str | None, head: dict[str, Raw]) -> None:
         self.kind = kind
@@ -95,6 +95,7 @@ class _Item:
         self.parts: dict[int, int] = {}
         self.refusals: set[int] = set()
         self.seen: dict[tuple[DeltaKind, int], str] = {}
+        self.summaries: dict[int, int] = {}
         self.done = False
         self.logprobs = False
 
@@ -298,7 +299,10 @@ class ResponsesStreamParser:
         text = _whole_text(event, kind) if whole else _fragment(event.delta)
         if text is None:
             return
-        index = event.summary_index if kind == "thinking_summary" else event.content_index
+        index = event.content_index
+        if kind == "thinking_summary":
+            # By order of appearance: a wild number must not make a wild list.
+            index = item.summaries.setdefault(event.summary_index, len(item.summaries))
         if kind in ("text", "refusal"):
             number = item.parts.get(index)
             if number is None:
