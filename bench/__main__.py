@@ -25,14 +25,14 @@ from bench.measure import (
     warm_up,
 )
 from bench.processes import GATEWAY_CORE, LOAD_CORE, free_port, memory_mib
-from bench.report import bar, print_ratios, print_scenarios, print_summary, print_table
+from bench.report import bar, bar_of, print_ratios, print_scenarios, print_summary, print_table
 from bench.scenarios import SCENARIOS
 
 STARTS = 5
 START_BAR_S = 0.6
 IDLE_BAR_MIB = 60.0
 BUILD_BAR_S = 2.0
-MANY_START_BAR_S = 0.7
+MANY_BAR_S = 0.7
 CHECK_BAR_MS = 300.0
 
 
@@ -100,15 +100,14 @@ def print_bars(lab: Path, upstream: int, idle_mib: float, asked: argparse.Namesp
     starts, checks, aliases = asked.starts, asked.checks, asked.aliases
     print("\n### Start, memory, build, check\n")
     port = free_port()
-    start_s = cold_starts("plexus", PEERS["plexus"].command(lab, port, upstream), port, lab, starts)
-    bar(f"start to first answer, median of {starts}", start_s, START_BAR_S, "s")
+    start = cold_starts("plexus", PEERS["plexus"].command(lab, port, upstream), port, lab, starts)
+    bar_of(f"start to first answer, median of {starts}", start, START_BAR_S)
     bar("idle memory", idle_mib, IDLE_BAR_MIB, "MiB")
-    build_s, many_s = measure_aliases(lab, upstream, aliases, starts)
-    what = f"{aliases:,} aliases"
-    bar(f"{what}: plexus build, whole process, median of {starts}", build_s, BUILD_BAR_S, "s")
-    bar(f"{what}: start to first answer, median of {starts}", many_s, MANY_START_BAR_S, "s")
-    check_ms = measure_check(lab, checks)
-    bar(f"plexus check, six mistakes, median of {checks} processes", check_ms, CHECK_BAR_MS, "ms")
+    built, started = measure_aliases(lab, upstream, aliases, starts)
+    bar_of(f"{aliases:,} aliases: plexus build, median of {starts}", built, BUILD_BAR_S)
+    bar_of(f"{aliases:,} aliases: start to first answer, median of {starts}", started, MANY_BAR_S)
+    what = f"plexus check, six mistakes, median of {checks} processes"
+    bar_of(what, measure_check(lab, checks), CHECK_BAR_MS, "ms")
 
 
 def main() -> None:

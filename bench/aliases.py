@@ -1,12 +1,10 @@
 """What many aliases cost to build and to start."""
 
-import statistics
-import time
 from pathlib import Path
 
 from bench.gateways import Config, build, plexus_config, serve
 from bench.measure import cold_starts
-from bench.processes import free_port
+from bench.processes import Cost, free_port, middle
 
 ALIASES = 1_000
 
@@ -33,15 +31,10 @@ def many_aliases(upstream: int, count: int) -> Config:
     return {"providers": {**config["providers"], **providers}, "aliases": {**own, **further}}
 
 
-def measure_aliases(lab: Path, upstream: int, count: int, times: int) -> tuple[float, float]:
-    """Median seconds of a whole ``plexus build`` process, and from spawn to the first answer."""
+def measure_aliases(lab: Path, upstream: int, count: int, times: int) -> tuple[Cost, Cost]:
+    """A whole ``plexus build`` process, and from spawn to the first answer: medians."""
     config = many_aliases(upstream, count)
-    seconds = []
-    for number in range(times):
-        folder = lab / f"aliases-{number}"
-        began = time.perf_counter()
-        build(folder, config)
-        seconds.append(time.perf_counter() - began)
+    costs = [build(lab / f"aliases-{number}", config) for number in range(times)]
     port = free_port()
     started = cold_starts("plexus-aliases", serve(port), port, lab / "aliases-0", times)
-    return statistics.median(seconds), started
+    return middle(costs), started

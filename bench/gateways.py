@@ -5,12 +5,12 @@ Each function writes its configuration under ``lab`` and returns the command and
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.processes import Cost, run
 from bench.scenarios import CHAT, MESSAGES, MODELS, Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -108,12 +108,15 @@ def plexus_config(upstream: int) -> Config:
     }
 
 
-def build(lab: Path, config: Config) -> None:
-    """``plexus build`` in ``lab``; CalledProcessError shows its diagnostics on the terminal."""
+def build(lab: Path, config: Config) -> Cost:
+    """``plexus build`` in ``lab``."""
     lab.mkdir(parents=True, exist_ok=True)
     (lab / "plexus.json").write_text(json.dumps(config, indent=1))
     argv, env = plexus("build")
-    subprocess.run(argv, env=env, cwd=lab, check=True, stdout=subprocess.DEVNULL)
+    cost, done = run(argv, env, lab)
+    if done.returncode != 0:
+        raise SystemExit(f"plexus build failed:\n{done.stdout}{done.stderr}")
+    return cost
 
 
 def serve(port: int) -> Command:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -13,9 +12,11 @@ from typing import Any, NamedTuple
 from bench.gateways import Command, Peer
 from bench.processes import (
     LOAD_CORE,
+    Cost,
     cpu_seconds,
     free_port,
     memory_mib,
+    middle,
     pinned,
     start,
     stop,
@@ -109,14 +110,14 @@ def start_mock(lab: Path) -> tuple[subprocess.Popen[bytes], int]:
     return mock, port
 
 
-def cold_starts(name: str, command: Command, port: int, lab: Path, times: int) -> float:
-    """Median seconds from spawn to first answer over ``times`` processes, files in cache."""
-    seconds = []
+def cold_starts(name: str, command: Command, port: int, lab: Path, times: int) -> Cost:
+    """From spawn to first answer, files in cache: medians over ``times`` processes."""
+    costs = []
     for _ in range(times):
         server = Server(name, command, port, lab)
-        seconds.append(server.start_s)
+        costs.append(Cost(server.start_s, server.start_cpu_s))
         server.stop()
-    return statistics.median(seconds)
+    return middle(costs)
 
 
 def measure(

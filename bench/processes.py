@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import socket
+import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 _CORES = sorted(os.sched_getaffinity(0))
 GATEWAY_CORE, LOAD_CORE = _CORES[0], _CORES[1 % len(_CORES)]
@@ -32,6 +34,32 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+class Cost(NamedTuple):
+    """Seconds of a whole process: by the clock, and of CPU."""
+
+    wall: float
+    cpu: float
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """Medians."""
+    return Cost(
+        statistics.median(cost.wall for cost in costs),
+        statistics.median(cost.cpu for cost in costs),
+    )
+
+
+def run(
+    argv: Sequence[str], env: Mapping[str, str], folder: Path
+) -> tuple[Cost, subprocess.CompletedProcess[str]]:
+    """One process from spawn to exit."""
+    began, before = time.perf_counter(), os.times()
+    done = subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True)
+    wall, after = time.perf_counter() - began, os.times()
+    cpu = after.children_user + after.children_system
+    return Cost(wall, cpu - before.children_user - before.children_system), done
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.measure import Sample
+from bench.processes import Cost
 from bench.scenarios import SCENARIOS
 
 Samples = Mapping[str, Mapping[str, Sequence[Sample]]]
@@ -17,6 +18,12 @@ def bar(what: str, value: float, limit: float, unit: str) -> None:
     """One line that says whether ``value`` is within ``limit``; nothing fails by it."""
     verdict = "PASS" if value <= limit else "FAIL"
     print(f"{verdict}  {what}: {value:.2f} {unit} (bar {limit:g})".replace(" x ", "x "))
+
+
+def bar_of(what: str, cost: Cost, limit: float, unit: str = "s") -> None:
+    """A bar for a process's time by the clock; its CPU time tells what a busy machine added."""
+    scale = 1e3 if unit == "ms" else 1
+    bar(f"{what} ({cost.cpu * scale:.2f} {unit} of CPU)", cost.wall * scale, limit, unit)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -65,15 +65,20 @@ def swapped(one: Path, other: Path) -> bool:
 
 
 def write(
-    out: Path, files: Mapping[str, bytes], swap: Callable[[Path, Path], bool] = swapped
+    out: Path,
+    files: Mapping[str, bytes],
+    *,
+    swap: Callable[[Path, Path], bool] = swapped,
+    patience: float = _PATIENCE,
 ) -> Written:
     """Make ``out`` hold exactly ``files``.  Raises OutputError; then ``out`` is as it was.
 
-    ``swap`` exchanges two folders in one step, or says False where that cannot be done.
+    ``swap`` exchanges two folders in one step, or says False where that cannot be done;
+    ``patience`` is for how many seconds another build is waited for.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(out.parent):
+        with _locked(out.parent, patience):
             _repair(out)
             return _write(out, files, swap)
     except OSError as error:
@@ -243,27 +248,27 @@ def _beside(out: Path, kind: str) -> list[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """One build at a time in a folder.
 
     The lock is on the folder itself: it leaves no file behind, and ends with its process.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _wait(handle, folder)
+        _wait(handle, folder, patience)
         yield
     finally:
         os.close(handle)
 
 
-def _wait(handle: int, folder: Path) -> None:
-    end = time.monotonic() + _PATIENCE
+def _wait(handle: int, folder: Path, patience: float) -> None:
+    end = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > end:
-                message = f"another build has been at work in {folder} for {_PATIENCE:.0f} s"
+                message = f"another build has been at work in {folder} for {patience:g} s"
                 raise OutputError("P505", message) from None
             time.sleep(_TURN)

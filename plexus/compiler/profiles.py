@@ -27,6 +27,8 @@ _LONG = "max_completion_tokens"
 _SHORT = "max_tokens"
 
 PROFILES: dict[str, Profile] = {
+    "amazon": Profile("amazon"),
+    "anthropic": Profile("anthropic"),
     "azure": Profile("openai", {"max_tokens_field": _LONG}),
     "cerebras": _chat("cerebras", max_tokens_field=_LONG, reasoning_field="reasoning"),
     "deepseek": _chat(

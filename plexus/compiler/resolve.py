@@ -12,8 +12,9 @@ from functools import partial
 from ipaddress import ip_address
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from plexus.compiler import catalog, names, parents
+from plexus.compiler import catalog, names, parents, platforms
 from plexus.compiler.catalog import CatalogError
 from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Secret, StepUse
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
@@ -123,6 +124,7 @@ class _Resolver:
             return
         self.dialect_and_url(provider, at)
         self.secret(provider.api_key, (*at, "api_key"))
+        self.cloud(provider, at)
         self.headers(provider, at)
         self.proxy(provider, at)
         self.extra_body(provider, at)
@@ -179,6 +181,10 @@ class _Resolver:
             quoted = " and ".join(map(quote, unserved))
             hint = f"served are {', '.join(catalog.dialects())}"
             self.error(path, "P310", f"dialect {quoted} is not served yet", hint)
+        elif mapped:
+            for name in unserved:
+                message = f"dialect {quote(name)} is not served yet, so nothing is sent there"
+                self.warn((*at, "api_base_url", name), "P457", message)
 
     def usual_slips(self, provider: Provider, url: Url, path: Path) -> None:
         end = _VENDORS.get(url.host)
@@ -199,6 +205,23 @@ class _Resolver:
     def secret(self, secret: Secret | None, path: Path) -> None:
         if secret is not None and (secret.env is None) == (secret.file is None):
             self.error(path, "P413", f'{dotted(path)} needs one of "env" and "file"')
+
+    def cloud(self, provider: Provider, at: Path) -> None:
+        """Platform and credential; a bad address was reported already."""
+        if provider.credential is not None:
+            for name, secret in provider.credential.secrets():
+                self.secret(secret, (*at, "credential", name))
+        checked = replace(provider, urls=self.urls.get(provider.name, {}))
+        for fault in platforms.faults(checked):
+            place = self.at_key if fault.on_key else self.error
+            said = fault.message if fault.code == "P419" else f"{dotted(at)} {fault.message}"
+            if fault.code == "P420":
+                said = f"{dotted((*at, *fault.key))} {fault.message}"
+            place((*at, *fault.key), fault.code, said, fault.hint)
+        keyed = any(self.document.has((*at, key)) for key in ("api_key", "credential", "headers"))
+        if provider.platform is not None and not provider.echo and not keyed:
+            message = f"has no api_key or credential, which {provider.platform} demands"
+            self.warn(at, "P452", f"{dotted(at)} {message}")
 
     def headers(self, provider: Provider, at: Path) -> None:
         seen: dict[str, str] = {}

@@ -26,15 +26,13 @@ from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
 from plexus.gateway.watch import Expired
 from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
-from plexus.transformers.base import ClientCall, Dialect
+from plexus.transformers.base import ClientCall, Dialect, ProviderDialect
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 
 _TRIES = 3
 """How many targets in a row may use up their whole time."""
-
-_LATE = UpstreamFailed("send", "no answer in time", timeout=True)
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -145,13 +143,14 @@ class Exchange:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
         timeouts = self._asking.timeouts or target.timeouts
         link = self._services.link(target.provider.name, translation.upstream.NAME)
-        request = await link.request(prepared.wire, timeouts)
         self._mark = perf_counter()
         until = self._loop.time() + timeouts.first_content
         answer: UpstreamAnswer | None = None
         self._watch.deadline = until
         try:
             with self._watch:
+                # A credential may have to wait for a token.
+                request = await link.request(prepared.wire, timeouts)
                 answer = await link.upstream.open(request)
                 await check_answer(answer, prepared, target, self._limits)
                 body = aiter(answer)
@@ -168,7 +167,7 @@ class Exchange:
             else:
                 await self._answer(answer.headers, first, prepared, target, translation.upstream)
         except Expired:
-            raise _LATE from None
+            raise UpstreamFailed("send", "no answer in time", timeout=True) from None
         finally:
             self._waited()
             if answer is not None:
@@ -195,7 +194,7 @@ class Exchange:
         body: bytes,
         prepared: Prepared,
         target: Target,
-        upstream: Dialect,
+        upstream: ProviderDialect,
     ) -> None:
         """A whole answer, to either kind of client."""
         if prepared.opaque:

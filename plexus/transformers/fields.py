@@ -3,6 +3,7 @@
 REQUEST_FIELDS = frozenset(
     {
         "audio",
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -43,6 +44,7 @@ REQUEST_FIELDS = frozenset(
         "part.image.detail",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.refusal",
         "part.search_result",
@@ -58,6 +60,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "platform.fields",
         "prediction",
         "presence_penalty",
         "prompt_cache",
@@ -94,6 +97,7 @@ REQUEST_FIELDS = frozenset(
         "tool.strict",
         "tool_choice.allowed",
         "tool_choice.forced",
+        "tool_choice.none",
         "top_k",
         "top_p",
         "truncation",

@@ -9,16 +9,31 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from plexus.transformers.capabilities import TargetModel
 from plexus.unified.errors import unsupported
 
 Outcome: TypeAlias = Literal["kept", "converted", "approximated", "lost", "refused"]
+
+
+class Need(Struct, frozen=True):
+    """A capability of the target, or its family, has one of ``values``; without any: is known."""
+
+    capability: str
+    values: tuple[str | bool | None, ...] = ()
+
+    def met(self, target: TargetModel) -> bool:
+        known = target if self.capability == "family" else target.capabilities
+        found = getattr(known, self.capability)
+        return found in self.values if self.values else found is not None
 
 
 class Loss(Struct, frozen=True):
     """One row: what becomes of ``field`` in a dialect.
 
     ``condition`` says when (None: always); ``silent`` rows are documented but not reported per
-    request; ``reference`` is a section of the protocol reference.
+    request; ``reference`` is a section of the protocol reference.  Of the condition, ``needs`` is
+    what is known before there is a request, and ``foreign`` that the other side speaks another
+    dialect.
     """
 
     field: str
@@ -27,6 +42,12 @@ class Loss(Struct, frozen=True):
     reference: str
     condition: str | None = None
     silent: bool = False
+    needs: tuple[Need, ...] = ()
+    foreign: bool = False
+
+    def possible(self, target: TargetModel, native: bool) -> bool:
+        """Whether any request to ``target`` can meet this row; ``native``: in its own dialect."""
+        return not (native and self.foreign) and all(need.met(target) for need in self.needs)
 
 
 class LossWarning(Struct, frozen=True):

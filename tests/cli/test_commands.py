@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -79,6 +83,38 @@ def test_stale_output_in_every_format(here: Path, capsys: Capture, form: str) ->
         assert {"generated/aliases/a.py", "generated/targets/e__m.py"} <= set(names)
     else:
         assert "::error file=generated/aliases/a.py,line=1,col=1" in out
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As somebody whom file modes hold back; root is not."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_output_that_cannot_be_read_is_an_error(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not in tmp_path, into which nobody but its owner may look.
+    with TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        monkeypatch.chdir(name)
+        write(Path(name), GOOD)
+        assert main(["build"]) == 0
+        assert main(["build", "--check"]) == 0
+        (Path(name) / "generated" / "keys.py").chmod(0)
+        capsys.readouterr()
+        with unprivileged():
+            assert main(["build", "--check"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("generated: error P506: cannot be read: Permission denied")
+        monkeypatch.undo()
 
 
 def test_a_remark_makes_nothing_stale(here: Path, capsys: Capture) -> None:

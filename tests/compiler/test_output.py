@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -233,6 +234,21 @@ def test_where_folders_cannot_be_exchanged_two_renames_do(tmp_path: Path) -> Non
     write(out, files(TWO), swap=lambda one, other: False)
     assert content(out) == files(TWO)
     assert beside(out) == []
+
+
+def test_a_build_that_never_ends_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    out = build(ONE, tmp_path / "generated")
+    other = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(OutputError) as caught:
+            write(out, files(TWO), patience=0.05)
+    finally:
+        os.close(other)
+    assert caught.value.code == "P505"
+    assert caught.value.message == f"another build has been at work in {tmp_path} for 0.05 s"
+    assert content(out) == files(ONE)
+    assert write(out, files(TWO)) == Written(True)
 
 
 def test_builds_at_once_never_mix(tmp_path: Path, long: bool) -> None:

@@ -41,6 +41,8 @@ def check_request(client: Dialect, raw: bytes, random: Random) -> str:
             must_be_ours(problem)
         else:
             must_be_json(prepared.wire.body)
+            native = client is upstream
+            assert all(w.loss.possible(target, native) for w in prepared.wire.warnings)
     return "accepted"
 
 

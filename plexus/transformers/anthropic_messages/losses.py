@@ -1,12 +1,18 @@
 """What a Messages request and a Messages answer cannot say, field by field (design decision 8)."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 REQUEST_LOSSES = table(
     (
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
-        Loss("message.ext", "lost", "unknown message fields of another dialect", "canonical §2"),
+        Loss(
+            "message.ext",
+            "lost",
+            "unknown message fields of another dialect",
+            "canonical §2",
+            foreign=True,
+        ),
         Loss(
             "message.first_assistant",
             "approximated",
@@ -25,6 +31,15 @@ REQUEST_LOSSES = table(
             'the model does not continue an assistant turn: "Continue." is added',
             "mappings §4",
             condition="capabilities.prefill is not true",
+            needs=(
+                Need(
+                    "prefill",
+                    (
+                        None,
+                        False,
+                    ),
+                ),
+            ),
         ),
         Loss(
             "message.system_mid",
@@ -39,7 +54,13 @@ REQUEST_LOSSES = table(
             "system messages hold text only",
             "mappings §4",
         ),
-        Loss("part.ext", "lost", "unknown part fields of another dialect", "canonical §2"),
+        Loss(
+            "part.ext",
+            "lost",
+            "unknown part fields of another dialect",
+            "canonical §2",
+            foreign=True,
+        ),
         Loss("part.audio", "refused", "audio input is not supported", "mappings §8"),
         Loss("part.video", "refused", "video input is not supported", "mappings §8"),
         Loss(
@@ -54,6 +75,7 @@ REQUEST_LOSSES = table(
             "refused",
             "file ids of another provider mean nothing here",
             "canonical §2",
+            foreign=True,
         ),
         Loss(
             "part.document",
@@ -66,6 +88,7 @@ REQUEST_LOSSES = table(
             "refused",
             "file ids of another provider mean nothing here",
             "canonical §2",
+            foreign=True,
         ),
         Loss(
             "part.document.citations_enabled",
@@ -79,6 +102,7 @@ REQUEST_LOSSES = table(
             "lost",
             "citations of another dialect in earlier answers",
             "mappings §15",
+            foreign=True,
         ),
         Loss("part.refusal", "approximated", "an earlier refusal becomes text", "mappings §4"),
         Loss(
@@ -98,9 +122,14 @@ REQUEST_LOSSES = table(
             "approximated",
             "another provider's tool calls in earlier answers become a text note",
             "mappings §11",
+            foreign=True,
         ),
-        Loss("part.opaque", "lost", "parts only another dialect knows", "canonical §2"),
-        Loss("part.compaction", "lost", "compaction of another dialect", "canonical §2"),
+        Loss(
+            "part.opaque", "lost", "parts only another dialect knows", "canonical §2", foreign=True
+        ),
+        Loss(
+            "part.compaction", "lost", "compaction of another dialect", "canonical §2", foreign=True
+        ),
         Loss(
             "part.tool_call.arguments",
             "approximated",
@@ -138,7 +167,7 @@ REQUEST_LOSSES = table(
             "an illegal name is rewritten, and mapped back in the answer",
             "canonical §3.2",
         ),
-        Loss("tool.ext", "lost", "tool fields of another dialect", "mappings §5.1"),
+        Loss("tool.ext", "lost", "tool fields of another dialect", "mappings §5.1", foreign=True),
         Loss(
             "tool.strict",
             "approximated",
@@ -157,18 +186,21 @@ REQUEST_LOSSES = table(
             "refused",
             "this tool is defined by another provider",
             "mappings §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.server",
             "lost",
             "a tool only another provider runs is left out",
             "mappings §11",
+            foreign=True,
         ),
         Loss(
             "web_search",
             "approximated",
             "web search becomes Anthropic's; only location and domains travel",
             "mappings §11",
+            foreign=True,
         ),
         Loss(
             "tool_choice.allowed",
@@ -182,6 +214,7 @@ REQUEST_LOSSES = table(
             "forcing becomes an instruction in the last user turn",
             "mappings §5.3",
             condition="capabilities.forced_tool_choice is false",
+            needs=(Need("forced_tool_choice", (False,)),),
         ),
         # Output
         Loss(
@@ -190,12 +223,14 @@ REQUEST_LOSSES = table(
             "more tokens than the model can answer with",
             "mappings §6",
             condition="above capabilities.max_output_tokens",
+            needs=(Need("max_output_tokens"),),
         ),
         Loss(
             "max_tokens.prewarm",
             "refused",
             "max_tokens must be at least 1",
             "mappings §6",
+            foreign=True,
         ),
         Loss(
             "response_format.json_object",
@@ -208,6 +243,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "limits of the schema became part of a description",
             "mappings §7",
+            foreign=True,
         ),
         Loss(
             "response_format.tool",
@@ -215,6 +251,7 @@ REQUEST_LOSSES = table(
             "structured output becomes a forced tool",
             "mappings §7",
             condition="capabilities.json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss(
             "response_format.grammar",
@@ -247,6 +284,7 @@ REQUEST_LOSSES = table(
             "the model always thinks: lowest effort",
             "mappings §3.3",
             condition="capabilities.thinking_off is refused",
+            needs=(Need("thinking_off", ("refused",)),),
         ),
         Loss(
             "reasoning.history",
@@ -254,6 +292,7 @@ REQUEST_LOSSES = table(
             "thinking is off: the last tool turn came without its own thinking",
             "canonical §6",
             condition="capabilities.thinking is budget",
+            needs=(Need("thinking", ("budget",)),),
         ),
         Loss(
             "reasoning.forced_tool",
@@ -261,6 +300,7 @@ REQUEST_LOSSES = table(
             "thinking is off: it excludes a forced tool",
             "mappings §5.3",
             condition="capabilities.thinking is budget",
+            needs=(Need("thinking", ("budget",)),),
         ),
         # Sampling
         Loss(
@@ -302,6 +342,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "an id longer than 128 characters, or a name, mail or phone, is hashed",
             "mappings §10",
+            foreign=True,
         ),
         Loss("metadata", "lost", "no metadata map", "mappings §10", silent=True),
         Loss(
@@ -310,13 +351,19 @@ REQUEST_LOSSES = table(
             "only auto and standard exist",
             "mappings §10",
         ),
-        Loss("speed", "lost", "speed is Anthropic's own", "mappings §10"),
-        Loss("region", "lost", "the region of another dialect", "mappings §2"),
+        Loss("speed", "lost", "speed is Anthropic's own", "mappings §10", foreign=True),
+        Loss("region", "lost", "the region of another dialect", "mappings §2", foreign=True),
         Loss("store", "lost", "answers are not stored", "mappings §2", silent=True),
         Loss("server_state", "refused", "no stored conversations", "mappings §2"),
-        Loss("container", "lost", "containers of another dialect", "mappings §2"),
-        Loss("context_management", "lost", "context edits of another dialect", "mappings §2"),
-        Loss("mcp_servers", "lost", "MCP servers of another dialect", "mappings §11"),
+        Loss("container", "lost", "containers of another dialect", "mappings §2", foreign=True),
+        Loss(
+            "context_management",
+            "lost",
+            "context edits of another dialect",
+            "mappings §2",
+            foreign=True,
+        ),
+        Loss("mcp_servers", "lost", "MCP servers of another dialect", "mappings §11", foreign=True),
         Loss("prompt_cache.key", "lost", "no cache key", "mappings §9", silent=True),
         Loss("prediction", "lost", "no predicted output", "mappings §2"),
         Loss("moderation", "lost", "no moderation settings", "mappings §2"),
@@ -324,7 +371,7 @@ REQUEST_LOSSES = table(
         Loss("safety_settings", "lost", "no safety settings", "mappings §2"),
         Loss("truncation", "lost", "no truncation", "mappings §2"),
         Loss("include", "lost", "no include list", "mappings §2", silent=True),
-        Loss("extra", "lost", "unknown fields of another dialect", "canonical §3"),
+        Loss("extra", "lost", "unknown fields of another dialect", "canonical §3", foreign=True),
     )
 )
 
@@ -338,21 +385,36 @@ RESPONSE_LOSSES = table(
             "approximated",
             "web citations stand on text split at their offsets, others are left out",
             "mappings §15",
+            foreign=True,
         ),
         Loss(
             "response.refusal",
             "converted",
             "a refusal is text with stop_reason refusal",
             "mappings §13",
+            foreign=True,
         ),
         Loss(
             "response.server_tools",
             "lost",
             "tool calls another provider ran are not shown",
             "mappings §11",
+            foreign=True,
         ),
-        Loss("response.opaque", "lost", "parts only another dialect knows", "canonical §2"),
-        Loss("response.compaction", "lost", "compaction of another dialect", "canonical §2"),
+        Loss(
+            "response.opaque",
+            "lost",
+            "parts only another dialect knows",
+            "canonical §2",
+            foreign=True,
+        ),
+        Loss(
+            "response.compaction",
+            "lost",
+            "compaction of another dialect",
+            "canonical §2",
+            foreign=True,
+        ),
         Loss(
             "response.thinking.proof",
             "converted",
@@ -383,12 +445,14 @@ RESPONSE_LOSSES = table(
             "unknown fields of another dialect",
             "canonical §4",
             silent=True,
+            foreign=True,
         ),
     )
 )
 
 REQUEST_FIELDS = frozenset(
     {
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -411,6 +475,7 @@ REQUEST_FIELDS = frozenset(
         "part.image",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.search_result",
         "part.server_tool",
@@ -422,6 +487,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
+        "platform.fields",
         "prompt_cache",
         "reasoning.budget",
         "reasoning.effort",
@@ -441,6 +507,7 @@ REQUEST_FIELDS = frozenset(
         "tool.server",
         "tool.strict",
         "tool_choice.forced",
+        "tool_choice.none",
         "top_k",
         "top_p",
         "user",

@@ -261,11 +261,11 @@ class ChoiceParser:
     def _read_content(self, raw: Raw) -> None:
         if bytes(memoryview(raw)[:1]) == b"{":
             # Cloudflare decodes JSON answers: their own text is the answer.
-            self._say(bytes(raw).decode())
+            self.say(bytes(raw).decode())
             return
         value = _text_or_list(raw)
         if isinstance(value, str):
-            self._say(value)
+            self.say(value)
         elif value is not None:
             for number, item in enumerate(value):
                 self._read_chunk(item, f"content[{number}]")
@@ -278,7 +278,7 @@ class ChoiceParser:
             raise msgspec.ValidationError(problem.error.message) from None
         match part:
             case TextContent(text=text):
-                self._say(text)
+                self.say(text)
             case ThinkingContent(text=text) if text:
                 self._act(self._reader.plain(text))
             case RefusalContent(text=text):
@@ -288,7 +288,8 @@ class ChoiceParser:
             case _:
                 self._whole(part)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Text of the answer."""
         if not text:
             return
         self._close_thinking()

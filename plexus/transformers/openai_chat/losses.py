@@ -1,6 +1,6 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 NAME = "openai-chat"
 FAMILY = "openai"
@@ -35,6 +35,7 @@ REQUEST_FIELDS = frozenset(
         "part.image",
         "part.image.detail",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.refusal",
         "part.thinking",
@@ -72,6 +73,7 @@ REQUEST_FIELDS = frozenset(
         "tool.strict",
         "tool_choice.allowed",
         "tool_choice.forced",
+        "tool_choice.none",
         "top_k",
         "top_p",
         "user",
@@ -109,6 +111,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a field only the client's dialect knows was left out",
             "canonical.md §3",
+            foreign=True,
         ),
         Loss(
             "frequency_penalty",
@@ -116,6 +119,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss("include", "lost", "chat always answers in full", "mapping-pairs.md R→C"),
         Loss(
@@ -124,6 +128,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "logprobs",
@@ -131,6 +136,7 @@ REQUEST_LOSSES = table(
             "the model gives no log-probabilities",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "max_tokens",
@@ -138,12 +144,14 @@ REQUEST_LOSSES = table(
             "the output limit was cut to the model's maximum",
             "mappings.md §6",
             "max_output_tokens is known",
+            needs=(Need("max_output_tokens"),),
         ),
         Loss(
             "max_tokens.prewarm",
             "refused",
             "chat has no cache prewarming (max_tokens 0)",
             "mappings.md §6",
+            foreign=True,
         ),
         Loss("max_tool_calls", "lost", "chat does not count tool calls", "mappings.md §2"),
         Loss("mcp_servers", "lost", "chat runs no MCP servers", "mapping-pairs.md A→C"),
@@ -153,6 +161,7 @@ REQUEST_LOSSES = table(
             "most chat providers answer anew instead of continuing the last assistant message",
             "mapping-pairs.md A→C",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "min_p",
@@ -160,6 +169,8 @@ REQUEST_LOSSES = table(
             "OpenAI has no min_p",
             "mappings.md §2",
             "family is openai and the client speaks another dialect",
+            needs=(Need("family", ("openai",)),),
+            foreign=True,
         ),
         Loss(
             "parallel_tool_calls",
@@ -176,6 +187,7 @@ REQUEST_LOSSES = table(
             "mappings.md §9",
             "cache_breakpoints is not set",
             silent=True,
+            foreign=True,
         ),
         Loss(
             "part.compaction",
@@ -203,6 +215,7 @@ REQUEST_LOSSES = table(
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.document.url",
@@ -210,6 +223,7 @@ REQUEST_LOSSES = table(
             "chat takes documents as data, and Plexus downloads nothing",
             "mappings.md §8",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.image.file_id",
@@ -247,6 +261,15 @@ REQUEST_LOSSES = table(
             "the provider takes no reasoning back",
             "mappings.md §12",
             "reasoning_field is not set",
+            needs=(
+                Need(
+                    "reasoning_field",
+                    (
+                        None,
+                        "none",
+                    ),
+                ),
+            ),
         ),
         Loss(
             "part.thinking.foreign",
@@ -271,6 +294,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "media of a tool result move to the user message behind it",
             "mappings.md §5.5",
+            foreign=True,
         ),
         Loss(
             "part.tool_result.missing",
@@ -278,6 +302,7 @@ REQUEST_LOSSES = table(
             "a tool call without a result gets a synthetic error result",
             "mappings.md §5.5",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.tool_result.orphan",
@@ -285,6 +310,7 @@ REQUEST_LOSSES = table(
             "a tool result without its call was left out",
             "mappings.md §5.5",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "part.video",
@@ -292,6 +318,7 @@ REQUEST_LOSSES = table(
             "chat takes no video",
             "mappings.md §8",
             "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "presence_penalty",
@@ -299,6 +326,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "prompt_cache",
@@ -319,6 +347,7 @@ REQUEST_LOSSES = table(
             "the model has no such effort; the nearest lower one was sent",
             "mappings.md §3.2",
             "efforts are known",
+            needs=(Need("efforts"),),
         ),
         Loss(
             "reasoning.off",
@@ -326,6 +355,7 @@ REQUEST_LOSSES = table(
             "the model cannot switch reasoning off; its lowest effort was sent",
             "mappings.md §3.3",
             "efforts are known",
+            needs=(Need("efforts"),),
         ),
         Loss(
             "reasoning.summary",
@@ -341,6 +371,8 @@ REQUEST_LOSSES = table(
             "OpenAI has no repetition_penalty",
             "mappings.md §2",
             "family is openai and the client speaks another dialect",
+            needs=(Need("family", ("openai",)),),
+            foreign=True,
         ),
         Loss(
             "response_format.grammar",
@@ -354,6 +386,7 @@ REQUEST_LOSSES = table(
             "the schema goes as an instruction, with JSON mode",
             "mappings.md §7",
             "json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss("safety_settings", "lost", "chat has no safety settings", "mappings.md §2"),
         Loss(
@@ -368,12 +401,14 @@ REQUEST_LOSSES = table(
             "chat has no such service tier",
             "mappings.md §10",
             "the tier is another dialect's own",
+            foreign=True,
         ),
         Loss(
             "speed",
             "converted",
             "fast speed goes as service_tier fast",
             "mappings.md §10",
+            foreign=True,
         ),
         Loss(
             "stop",
@@ -395,6 +430,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "temperature.range",
@@ -402,18 +438,21 @@ REQUEST_LOSSES = table(
             "the temperature was cut to the model's maximum",
             "mappings.md §6",
             "temperature_max is known",
+            needs=(Need("temperature_max"),),
         ),
         Loss(
             "tool.builtin",
             "refused",
             "a tool that only the client's dialect defines",
             "mappings.md §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.ext",
             "lost",
             "a tool option only the client's dialect knows was left out",
             "mappings.md §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.name",
@@ -426,6 +465,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a tool the other provider would run was left out",
             "mappings.md §11",
+            foreign=True,
         ),
         Loss(
             "tool.strict",
@@ -433,6 +473,7 @@ REQUEST_LOSSES = table(
             "the model has no strict tools",
             "mappings.md §5.1",
             "strict_tools is false",
+            needs=(Need("strict_tools", (False,)),),
         ),
         Loss(
             "tool_choice.forced",
@@ -440,6 +481,7 @@ REQUEST_LOSSES = table(
             "the model cannot be forced to call a tool; auto was sent",
             "mappings.md §5.3",
             "forced_tool_choice is false",
+            needs=(Need("forced_tool_choice", (False,)),),
         ),
         Loss(
             "top_k",
@@ -447,6 +489,8 @@ REQUEST_LOSSES = table(
             "OpenAI has no top_k",
             "mappings.md §2",
             "family is openai and the client speaks another dialect",
+            needs=(Need("family", ("openai",)),),
+            foreign=True,
         ),
         Loss(
             "top_p",
@@ -454,6 +498,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-chat.md §7",
             'sampling is "none"',
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss("truncation", "lost", "chat never truncates", "mappings.md §2"),
         Loss(
@@ -462,6 +507,7 @@ REQUEST_LOSSES = table(
             "a long or personal user id goes as a hash",
             "mappings.md §10",
             "the client speaks another dialect",
+            foreign=True,
         ),
     ]
 )
@@ -488,6 +534,7 @@ RESPONSE_LOSSES = table(
             "what only the provider's dialect knows was left out",
             "canonical.md §4",
             silent=True,
+            foreign=True,
         ),
         Loss(
             "response.finish",
@@ -500,6 +547,7 @@ RESPONSE_LOSSES = table(
             "lost",
             "log-probabilities of another dialect have no form in chat",
             "mappings.md §10",
+            foreign=True,
         ),
         Loss(
             "response.opaque",

@@ -86,7 +86,7 @@ class _Item:
     of each text, by kind and index.
     """
 
-    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen", "summaries")
+    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen")
 
     def __init__(self, kind: str, item_id: str | None, head: dict[str, Raw]) -> None:
         self.kind = kind
@@ -95,17 +95,12 @@ class _Item:
         self.parts: dict[int, int] = {}
         self.refusals: set[int] = set()
         self.seen: dict[tuple[DeltaKind, int], list[str]] = {}
-        self.summaries: dict[int, int] = {}
         self.done = False
         self.logprobs = False
 
     def said(self, kind: DeltaKind, index: int) -> str:
-        """What was passed on of one text; its fragments are joined only when it is asked for."""
-        pieces = self.seen.get((kind, index))
-        if pieces is None:
-            return ""
-        pieces[:] = ["".join(pieces)]
-        return pieces[0]
+        """One text as far as it was passed on."""
+        return "".join(self.seen.get((kind, index), ()))
 
 
 class ResponsesStreamParser:
@@ -307,10 +302,7 @@ class ResponsesStreamParser:
         text = _whole_text(event, kind) if whole else _fragment(event.delta)
         if text is None:
             return
-        index = event.content_index
-        if kind == "thinking_summary":
-            # By order of appearance: a wild number must not make a wild list.
-            index = item.summaries.setdefault(event.summary_index, len(item.summaries))
+        index = event.summary_index if kind == "thinking_summary" else event.content_index
         if kind in ("text", "refusal"):
             number = item.parts.get(index)
             if number is None:
@@ -349,6 +341,7 @@ class ResponsesStreamParser:
             text = text[len(seen) :]
         if not text:
             return
+        # Pieces: joining them at each delta would be quadratic.
         item.seen.setdefault((kind, index), []).append(text)
         sub = index if kind == "thinking_summary" else 0
         self._maker.add(number, kind, text, sub)
@@ -362,8 +355,7 @@ class ResponsesStreamParser:
         self._count_citation(item, event.content_index)
 
     def _count_citation(self, item: _Item, index: int) -> None:
-        key: tuple[DeltaKind, int] = ("citation", index)
-        item.seen.setdefault(key, []).append("c")
+        item.seen.setdefault(("citation", index), []).append("")
 
     # -- ends ------------------------------------------------------------------------------------
 
@@ -399,7 +391,7 @@ class ResponsesStreamParser:
                 if not item.logprobs:
                     self._note_logprobs(tokens)
                 self._say(item, number, "text", index, text, True)
-                for citation in part.citations[len(item.said("citation", index)) :]:
+                for citation in part.citations[len(item.seen.get(("citation", index), ())) :]:
                     self._maker.add(number, "citation", citation)
                 agrees = item.said("text", index) == text
             case RefusalContent(text=text) if index in item.refusals:

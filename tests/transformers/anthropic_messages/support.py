@@ -80,7 +80,10 @@ def sent(asked: UnifiedChatRequest, **capabilities: Any) -> dict[str, Any]:
 
 def losses(asked: UnifiedChatRequest, **capabilities: Any) -> list[str]:
     """Fields of the warnings."""
-    found = dialect.format_request(asked, target(**capabilities)).warnings
+    to = target(**capabilities)
+    found = dialect.format_request(asked, to).warnings
+    native = asked.source.dialect == dialect.NAME
+    assert all(warning.loss.possible(to, native) for warning in found)
     return [warning.loss.field for warning in found]
 
 

@@ -233,6 +233,7 @@ def test_every_row_has_a_case() -> None:
 def test_request_row(field: str) -> None:
     row = chat.REQUEST_LOSSES[field]
     request, to = REQUESTS[field]
+    assert row.possible(to, request.source.dialect == chat.NAME)
     if row.outcome == "refused":
         with pytest.raises(PlexusError) as caught:
             chat.format_request(request, to)

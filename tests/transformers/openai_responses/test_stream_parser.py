@@ -389,12 +389,6 @@ def test_T87_the_phase_of_a_message_is_kept() -> None:
     assert found.ext[NAME]["phase"] == Raw(b'"commentary"')
 
 
-def test_a_wild_summary_index_is_only_the_next_one() -> None:
-    wild = event("reasoning_summary_text.delta", item_id="rs_1", summary_index=10**12, delta="a")
-    found = folded(created(), added(REASONING, summary=[]), wild, completed())
-    assert parts(found) == (ThinkingContent(summary=("a",), id="rs_1"),)
-
-
 def test_what_is_no_word_is_no_id() -> None:
     (found,) = parts(answer(message("x", id={"a": 1}, phase=[5])))
     assert found == TextContent(text="x")
