@@ -34,8 +34,6 @@ from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 _TRIES = 3
 """How many targets in a row may use up their whole time."""
 
-_LATE = UpstreamFailed("send", "no answer in time", timeout=True)
-
 
 class Asking(Struct, frozen=True, kw_only=True):
     """Who is asked, in which order, and what may be shown of it.
@@ -169,7 +167,7 @@ class Exchange:
             else:
                 await self._answer(answer.headers, first, prepared, target, translation.upstream)
         except Expired:
-            raise _LATE from None
+            raise UpstreamFailed("send", "no answer in time", timeout=True) from None
         finally:
             self._waited()
             if answer is not None:

@@ -135,7 +135,10 @@ def _beside(dialect: Dialect, request: UpstreamRequest) -> EchoAnswer:
     """Embeddings: the same text, the same vector of length 1.  Nothing else beside chat."""
     if request.url != "/embeddings":
         message = f"the echo provider answers chat and embeddings, not {request.url}"
-        return _refusal(dialect, UnifiedError(kind="not_found", message=message))
+        answer = _refusal(dialect, UnifiedError(kind="not_found", message=message))
+        # Asked again it has no other answer (design decision 15).
+        answer.headers = {**answer.headers, "x-should-retry": "false"}
+        return answer
     try:
         asked = _embeddings(request.body)
     except msgspec.MsgspecError:
