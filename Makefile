@@ -37,9 +37,10 @@ format: .venv/.dev ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-regen: .venv/.dev ## rewrite generated/, golden files and docs/losses.md; review the diff
+regen: .venv/.dev ## rewrite generated/, golden files and generated pages of docs/; review the diff
 	$(BIN)/plexus build
 	$(BIN)/python -m tools.losses >docs/losses.md
+	$(BIN)/python -m tools.vendors >docs/vendors.md
 	$(BIN)/python -m pytest --regen
 
 lock: ## lock the dependencies again (needs uv)

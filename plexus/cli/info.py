@@ -16,6 +16,7 @@ from plexus.compiler import catalog, parents
 from plexus.compiler.config import Config
 from plexus.compiler.factory import option_schema
 from plexus.compiler.pipeline import examine
+from plexus.compiler.profiles import profiles
 from plexus.compiler.shape import schema_text
 
 SCHEMA = Path("schema") / "plexus.schema.json"
@@ -80,7 +81,7 @@ def schema(arguments: Namespace) -> int:
 
 
 def transformers(arguments: Namespace) -> int:
-    """Dialects, steps with their options, selectors; each with its first line of documentation."""
+    """Dialects, steps with their options, profiles, selectors; what each is in one line."""
     print("dialects (type, or keys of api_base_url)")
     for name in catalog.dialects():
         print(f"  {name}" if name in catalog.client_dialects() else f"  {name} (providers only)")
@@ -97,6 +98,10 @@ def transformers(arguments: Namespace) -> int:
     print("\nnames of transformer.use that say what type and profile say")
     for name in sorted((*parents.DIALECTS, *parents.VENDORS), key=str.casefold):
         print(f"  {name:<22} {parents.meaning(name)}{_unserved(name)}")
+    print("\nprofiles (profile, or the host of the URL)")
+    for name, profile in profiles().items():
+        hosts = f", {', '.join(profile.hosts)}" if profile.hosts else ""
+        print(f"  {name:<22} {profile.title}{hosts}")
     print("\nselectors")
     for name in catalog.selector_names():
         print(f"  {name:<22} {_first_line(catalog.selector(name))}")

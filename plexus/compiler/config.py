@@ -15,6 +15,7 @@ from plexus.compiler.paths import Path
 
 Json: TypeAlias = Any
 OnLoss: TypeAlias = Literal["warn", "error"]
+Repair: TypeAlias = Literal["never", "translated", "always"]
 
 
 class Secret(Struct, frozen=True):
@@ -78,7 +79,10 @@ class Credential(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """``urls`` is empty for echo; ``models`` is None when the config does not list them."""
+    """``urls`` is empty for echo; ``models`` is None when the config does not list them.
+
+    ``repair``: which refused requests are mended and sent once more.
+    """
 
     name: str
     type: str | None = None
@@ -93,6 +97,8 @@ class Provider(Struct, frozen=True):
     steps: tuple[StepUse, ...] = ()
     model_steps: dict[str, tuple[StepUse, ...]] = {}
     profile: str | None = None
+    capabilities: dict[str, Json] = {}
+    repair: Repair = "translated"
     timeouts: Timeouts = Timeouts()
     proxy: str | Secret | None = None
     ca_file: str | None = None
@@ -207,6 +213,8 @@ def _provider(name: str, data: dict[str, Json]) -> Provider:
             if model != "use"
         },
         profile=data.get("profile"),
+        capabilities=_capabilities(data.get("capabilities", {})),
+        repair=data.get("repair", "translated"),
         timeouts=_timeouts(data),
         proxy=_reference(data.get("proxy")),
         ca_file=data.get("ca_file"),
@@ -262,7 +270,14 @@ def _model(at: Path, name: str, data: dict[str, Json]) -> Model:
 
 
 def _capabilities(data: dict[str, Json]) -> dict[str, Json]:
-    whole = ("default_max_tokens", "stop_max")
+    whole = (
+        "default_max_tokens",
+        "n_max",
+        "stop_max",
+        "tool_description_max",
+        "tool_id_length",
+        "tools_max",
+    )
     return {
         key: _whole(value)
         if key in whole

@@ -13,6 +13,8 @@ from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
 from plexus.compiler.platforms import losses
+from plexus.compiler.profiles import profiles
+from plexus.compiler.resolve import Chosen
 
 _WIDTH = 100
 
@@ -70,12 +72,38 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
         f"    timeouts: connect {limits.connect:g} s, first content {limits.first_content:g} s,"
         f" idle {limits.idle:g} s"
     )
-    yield from (f"    {said}" for said in target.named)
+    for said in target.named:
+        yield f"    {said}"
+    if target.profile is not None:
+        yield f"    {_profile(target.profile)}"
+    if target.capabilities:
+        yield from _capabilities(target.capabilities)
     for made in (*target.steps, *target.wire_steps):
         kind = "wire step" if made.wire else "step, ends pass-through"
         yield f"    {made.title} ({kind}){_options(made.arguments)}"
     for route in target.routes:
         yield f"    {route.client:<20} {_how(route)}"
+
+
+_BY = {"profile": 'key "profile"', "host": "host of its URL", "step": "name of a step"}
+
+
+def _profile(chosen: Chosen) -> str:
+    found = profiles()[chosen.name]
+    origin = f"{', '.join(found.source)}; {found.date}"
+    return f"profile {chosen.name}, chosen by the {_BY[chosen.by]} ({origin})"
+
+
+def _capabilities(known: Mapping[str, object]) -> Iterator[str]:
+    """What is known about the model, wrapped."""
+    shown = [f"{name}={msgspec.json.encode(value).decode()}" for name, value in known.items()]
+    yield from textwrap.wrap(
+        f"capabilities {printable('; '.join(shown))}",
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_on_hyphens=False,
+    )
 
 
 def _options(arguments: Mapping[str, object]) -> str:

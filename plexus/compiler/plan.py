@@ -14,8 +14,8 @@ from msgspec import Struct
 from plexus.compiler import catalog, names, parents
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
-from plexus.compiler.profiles import PROFILES
-from plexus.compiler.resolve import Resolved
+from plexus.compiler.profiles import profiles
+from plexus.compiler.resolve import Chosen, Resolved
 from plexus.transformers.capabilities import Capabilities, TargetModel
 
 # A provider that does not speak the client's dialect is spoken to in the first of these that it
@@ -48,13 +48,17 @@ class Route(Struct, frozen=True):
 
 
 class PlannedTarget(Struct, frozen=True):
-    """``capabilities`` are those that are known; ``named``: what names decide, in words."""
+    """``capabilities`` are those that are known: profile, provider and model, merged.
+
+    ``named``: what names decide, in words.
+    """
 
     name: str
     provider: Provider
     model: str
     module: str
     family: str
+    profile: Chosen | None
     capabilities: dict[str, Any]
     steps: tuple[Constructor, ...]
     wire_steps: tuple[Constructor, ...]
@@ -92,13 +96,17 @@ class PlannedAlias(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """``source`` is the file name of the config; ``constants`` name the providers in Python."""
+    """``source`` is the file name of the config; ``constants`` name the providers in Python.
+
+    ``profiles``: by provider, for those that have one.
+    """
 
     source: str
     config: Config
     providers: tuple[Provider, ...]
     constants: dict[str, str]
     urls: dict[str, dict[str, str]]
+    profiles: dict[str, Chosen]
     targets: dict[str, PlannedTarget]
     aliases: dict[str, PlannedAlias]
     expires: dict[str, float]
@@ -116,6 +124,7 @@ def make(resolved: Resolved, source: str) -> Plan:
         providers=tuple(live.values()),
         constants={name: names.constant(module) for name, module in constants.items()},
         urls=resolved.urls,
+        profiles=resolved.profiles,
         targets=targets,
         aliases=_aliases(resolved, targets),
         expires=resolved.expires,
@@ -147,14 +156,15 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     uses = (*provider.steps, *provider.model_steps.get(name, ()), *model.steps)
     steps, wire_steps = _chain(resolved, provider, uses)
     spoken = parents.pinned(uses, _spoken(resolved, provider))
-    profile = parents.profile(uses, provider)
+    profile = _profile(resolved, provider, uses)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
         model=name,
         module=module,
         family=_family(provider, profile, spoken),
-        capabilities=_capabilities(profile, model),
+        profile=profile,
+        capabilities=_capabilities(provider, profile, model),
         named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
@@ -197,18 +207,28 @@ def _route(client: str, spoken: tuple[str, ...], has_steps: bool, platform: str 
     return Route(client, spoken[0], False, platform)
 
 
-def _family(provider: Provider, profile: str | None, spoken: tuple[str, ...]) -> str:
+def _profile(resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]) -> Chosen | None:
+    """A vendor's name among a model's own steps, else what is chosen for the whole provider."""
+    named = parents.profile(uses, provider)
+    chosen = resolved.profiles.get(provider.name)
+    if named is None or (chosen is not None and chosen.name == named):
+        return chosen
+    return Chosen(named, "step")
+
+
+def _family(provider: Provider, profile: Chosen | None, spoken: tuple[str, ...]) -> str:
     """Whose proofs the provider's models can take."""
     if provider.echo:
         return "echo"
     if profile is not None:
-        return PROFILES[profile].family
+        return profiles()[profile.name].family
     return catalog.dialect(spoken[0]).FAMILY
 
 
-def _capabilities(profile: str | None, model: Model) -> dict[str, Any]:
-    """Profile, then the model's own words."""
-    known = dict(PROFILES[profile].capabilities) if profile is not None else {}
+def _capabilities(provider: Provider, profile: Chosen | None, model: Model) -> dict[str, Any]:
+    """What the profile says, under the provider's words, under the model's own."""
+    known = {} if profile is None else profiles()[profile.name].of(model.name)
+    known |= provider.capabilities
     known |= model.capabilities
     for name in ("max_output_tokens", "context_window"):
         if (value := getattr(model, name)) is not None:

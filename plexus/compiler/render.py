@@ -17,6 +17,7 @@ from plexus.compiler.imports import Imports
 from plexus.compiler.literal import Call, Expr, Name, Spread, py
 from plexus.compiler.paths import pointer
 from plexus.compiler.plan import DEFAULT_TIMEOUTS, Plan, PlannedAlias, PlannedTarget, Route
+from plexus.compiler.profiles import profiles
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,7 +90,12 @@ class Named(Struct, frozen=True):
 
 
 def _provider(plan: Plan, provider: Provider, imports: Imports) -> Call:
+    chosen = plan.profiles.get(provider.name)
+    profile = None if chosen is None else profiles()[chosen.name]
+    own = {name.lower() for name in provider.headers}
     headers: dict[str, Expr] = {k: _reference(v, imports) for k, v in provider.headers.items()}
+    if profile is not None:
+        headers |= {name: value for name, value in profile.headers.items() if name not in own}
     given: list[tuple[str, Expr]] = [
         ("name", provider.name),
         ("urls", plan.urls.get(provider.name, {})),
@@ -254,10 +260,19 @@ def _candidate(target: PlannedTarget, route: Route, constant: str, imports: Impo
         tail = (steps, *wire_steps) if target.steps or wire_steps else ()
         name, arguments = "Translate", (client, upstream, Name("MODEL"), *tail)
     imports.add("plexus.transformers.translation", name)
-    cloud: tuple[tuple[str, Expr], ...] = ()
+    keywords = _repair(target.provider, route)
     if route.platform is not None:
-        cloud = (("platform", Name(f"{constant}.platform")),)
-    return Call("Candidate", (None, Call(name, arguments, cloud)))
+        keywords = (("platform", Name(f"{constant}.platform")), *keywords)
+    return Call("Candidate", (None, Call(name, arguments, keywords)))
+
+
+def _repair(provider: Provider, route: Route) -> tuple[tuple[str, Expr], ...]:
+    """Whether refused requests are mended, where that is not the default of the kind of route."""
+    wanted = provider.repair == "always" or (
+        provider.repair == "translated" and not route.passthrough
+    )
+    usual = not route.passthrough
+    return () if wanted is usual else (("repair", wanted),)
 
 
 def _alias(plan: Plan, planned: PlannedAlias) -> str:

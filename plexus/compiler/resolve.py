@@ -20,7 +20,7 @@ from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Se
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
 from plexus.compiler.factory import Constructor, OptionError, TransformerFactory
 from plexus.compiler.paths import Path, dotted
-from plexus.compiler.profiles import PROFILES
+from plexus.compiler.profiles import by_hosts, profiles
 from plexus.compiler.secrets import looks_random, looks_secret
 from plexus.compiler.shape import literal_secret, usual_url
 from plexus.compiler.source import Document, Json
@@ -50,17 +50,29 @@ _CREDENTIALS = frozenset(
 _VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
 
 
+class Chosen(Struct, frozen=True):
+    """A provider's profile, and what chose it.
+
+    ``by``: the ``profile`` of the config, a ``step``'s name, or the ``host`` of its URL.
+    """
+
+    name: str
+    by: str
+
+
 class Resolved(Struct, frozen=True):
     """A config whose names are known to lead somewhere.
 
     ``steps``: constructors by the place of their entry.  ``urls``: checked base URLs by provider
-    and dialect.  ``expires``: Unix seconds by key name.
+    and dialect.  ``profiles``: by provider, for those that have one.  ``expires``: Unix seconds by
+    key name.
     """
 
     config: Config
     steps: dict[Path, Constructor]
     selectors: dict[str, Constructor]
     urls: dict[str, dict[str, str]]
+    profiles: dict[str, Chosen]
     expires: dict[str, float]
 
 
@@ -78,7 +90,14 @@ def resolve(document: Document, config: Config, written: Json) -> tuple[Resolved
     resolver.collisions("key", ("keys",), list(config.keys))
     resolver.server()
     resolver.shaped_like_secrets()
-    resolved = Resolved(config, resolver.steps, resolver.selectors, resolver.urls, resolver.expires)
+    resolved = Resolved(
+        config,
+        resolver.steps,
+        resolver.selectors,
+        resolver.urls,
+        resolver.profiles,
+        resolver.expires,
+    )
     return resolved, resolver.found
 
 
@@ -94,6 +113,8 @@ class _Resolver:
         self.steps: dict[Path, Constructor] = {}
         self.selectors: dict[str, Constructor] = {}
         self.urls: dict[str, dict[str, str]] = {}
+        self.hosts: dict[str, list[str]] = {}
+        self.profiles: dict[str, Chosen] = {}
         self.expires: dict[str, float] = {}
         self.digests: dict[str | None, str] = {}
 
@@ -172,6 +193,7 @@ class _Resolver:
             url = self.url(path, text, partial(base_url, allow_http=provider.allow_http))
             if url is not None:
                 checked[dialect] = url.text
+                self.hosts.setdefault(provider.name, []).append(url.host)
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
         unserved = [name for name in provider.urls if name not in catalog.dialects()]
@@ -259,9 +281,18 @@ class _Resolver:
                 self.at_key(path, "P415", message)
 
     def profile(self, provider: Provider, at: Path) -> None:
-        if provider.profile is not None and provider.profile not in PROFILES:
-            hint = suggest(provider.profile, PROFILES) or f"there are {', '.join(PROFILES)}"
-            message = f"there is no profile {quote(provider.profile)}"
+        """The one that the config names, else the one that its hosts agree upon."""
+        named = provider.profile
+        if named is None:
+            found = by_hosts(self.hosts.get(provider.name, ()))
+            if found is not None:
+                self.profiles[provider.name] = Chosen(found, "host")
+        elif named in profiles():
+            by = "profile" if self.document.has((*at, "profile")) else "step"
+            self.profiles[provider.name] = Chosen(named, by)
+        else:
+            hint = suggest(named, profiles()) or f"there are {', '.join(profiles())}"
+            message = f"there is no profile {quote(named)}"
             self.error((*at, "profile"), "P311", message, hint)
 
     def models(self, provider: Provider, at: Path) -> None:

@@ -26,8 +26,9 @@ from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
 from plexus.gateway.watch import Expired
 from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
-from plexus.transformers.base import ClientCall, Dialect, ProviderDialect
+from plexus.transformers.base import ClientCall, Dialect, WireRequest
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 
@@ -73,6 +74,10 @@ class Exchange:
         self._watch = channel.watch
         self._loop = asyncio.get_running_loop()
         self._mark = 0.0
+        self._repaired = False
+        self._repair: Repair | None = None
+        """What the attempt under way does differently."""
+        self._sent: tuple[Translation, WireRequest] | None = None
         self._down = Downstream(channel, dialect) if call.stream else None
 
     async def run(self) -> None:
@@ -82,7 +87,7 @@ class Exchange:
             if failures and self._loop.time() - started > self._budget():
                 break
             try:
-                await self._attempt(target)
+                await self._try(target)
                 return
             except AttemptFailed as failed:
                 failures.append(failed)
@@ -96,8 +101,58 @@ class Exchange:
         first = self._asking.targets[0]
         return _TRIES * (self._asking.timeouts or first.timeouts).first_content
 
-    def _note(self, failed: AttemptFailed) -> None:
-        self._record.history.append((failed.target.name, failed.summary))
+    async def _try(self, target: Target) -> None:
+        """One target; once in a request a second time, if its refusal taught what is right.
+
+        Raises AttemptFailed.
+        """
+        try:
+            await self._attempt(target)
+            return
+        except AttemptFailed as failed:
+            repair = self._repair_for(target, failed)
+            if repair is None:
+                raise
+            self._note(failed, " repaired")
+        self._services.log.info(
+            "request repaired", id=self._record.id, target=target.name, repair=repair.name
+        )
+        self._repaired, self._repair = True, repair
+        try:
+            await self._attempt(target)
+        finally:
+            self._repair = None
+
+    def _repair_for(self, target: Target, failed: AttemptFailed) -> Repair | None:
+        """What would make a difference, None when nothing is known to (errors.md §5)."""
+        sent, self._sent = self._sent, None
+        if sent is None or self._repaired:
+            return None
+        translation, wire = sent
+        repair = translation.repair_for(self._call, failed.error)
+        if repair is None:
+            return None
+        try:
+            again = translation.prepare(self._call, (*self._known(target, translation), repair))
+        except PlexusError:
+            return None
+        same = (again.wire.body, again.wire.headers) == (wire.body, wire.headers)
+        return None if same else repair
+
+    def _known(self, target: Target, translation: Translation) -> Repairs:
+        """What the overlay holds of a target; a strict request is sent as it is."""
+        if self._call.strict:
+            return ()
+        return self._services.overlay.known(target.name, translation.upstream.NAME)
+
+    def _learn(self, target: Target, translation: Translation) -> None:
+        """The repaired request was taken: the next one will be right at once."""
+        if self._repair is not None:
+            overlay = self._services.overlay
+            overlay.learn(target.name, translation.upstream.NAME, self._repair)
+
+    def _note(self, failed: AttemptFailed, then: str = "") -> None:
+        self._record.history.append((failed.target.name, failed.summary + then))
         # Somebody has to look after the provider's account.
         ours = failed.error.code == CREDENTIAL_CODE or failed.error.kind in ("billing", "quota")
         say = self._services.log.warn if ours else self._services.log.debug
@@ -111,7 +166,9 @@ class Exchange:
 
     async def _attempt(self, target: Target) -> None:
         """Raises AttemptFailed."""
+        self._sent = None
         prepared, translation = self._prepare(target)
+        self._sent = (translation, prepared.wire)
         record = self._record
         record.target, record.dialect = target.name, translation.upstream.NAME
         record.attempts += 1
@@ -135,7 +192,10 @@ class Exchange:
             error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
             raise AttemptFailed(target, error, called=False)
         try:
-            return translation.prepare(self._call), translation
+            known = self._known(target, translation)
+            if self._repair is not None:
+                known = (*known, self._repair)
+            return translation.prepare(self._call, known), translation
         except PlexusError as problem:
             raise AttemptFailed(target, problem.error, called=False) from None
 
@@ -163,9 +223,9 @@ class Exchange:
                     first = await self._whole(body, first, target, timeouts.idle, until)
             self._waited()
             if streams:
-                await self._relay(answer, body, first, prepared, target, timeouts, until)
+                await self._relay(answer, body, first, prepared, target, translation, until)
             else:
-                await self._answer(answer.headers, first, prepared, target, translation.upstream)
+                await self._answer(answer.headers, first, prepared, target, translation)
         except Expired:
             raise UpstreamFailed("send", "no answer in time", timeout=True) from None
         finally:
@@ -194,18 +254,19 @@ class Exchange:
         body: bytes,
         prepared: Prepared,
         target: Target,
-        upstream: ProviderDialect,
+        translation: Translation,
     ) -> None:
         """A whole answer, to either kind of client."""
         if prepared.opaque:
             kind = headers.get("content-type", "application/octet-stream")
         elif looks_like(body) == "other":
-            kind = upstream.encoder().content_type
+            kind = translation.upstream.encoder().content_type
         else:
             kind = "application/json"
         answer = prepared.answer(body, kind)
         self._record.usage, self._record.finish = answer.usage, answer.finish
         own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
+        self._learn(target, translation)
         self._succeeded()
         if self._down is not None and answer.content_type == self._down.content_type:
             await self._down.begin(own)
@@ -222,7 +283,7 @@ class Exchange:
         first: bytes,
         prepared: Prepared,
         target: Target,
-        timeouts: Timeouts,
+        translation: Translation,
         until: float,
     ) -> None:
         assert self._down is not None
@@ -231,6 +292,7 @@ class Exchange:
 
         def headers() -> RawHeaders:
             self._waited()
+            self._learn(target, translation)
             return self._headers(target, answer.headers, prepared.wire.warnings)
 
         relay = Relay(
@@ -243,7 +305,7 @@ class Exchange:
             headers=headers,
         )
         try:
-            await relay.run(first, timeouts, until)
+            await relay.run(first, self._asking.timeouts or target.timeouts, until)
         finally:
             self._record.usage, self._record.finish = stream.usage, stream.finish
         if stream.failure is None:

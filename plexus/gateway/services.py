@@ -9,6 +9,7 @@ from plexus.accounts.keys import Key, KeyRing, digest_of
 from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
+from plexus.gateway.overlay import Overlay
 from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
@@ -64,6 +65,7 @@ class Services:
         self.clock = clock
         self.random = random
         self.limits = limits
+        self.overlay = Overlay(clock)
         self.config = generation.digest[:12].encode("ascii")
         self.draining = False
         self.open: dict[Channel, Task] = {}

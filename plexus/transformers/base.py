@@ -70,6 +70,8 @@ class WireRequest(Struct, frozen=True, kw_only=True):
     tool_names: Mapping[str, str] = {}
     custom_tools: frozenset[str] = frozenset()
     structured_tool: str | None = None
+    prefix: str = ""
+    """The beginning of the answer that the client wrote and the provider repeats."""
     stop: tuple[str, ...] = ()
     content_type: str | None = None
     """Of a body that is not JSON."""

@@ -16,6 +16,7 @@ from plexus.streaming.framing import readable
 from plexus.transformers.base import TRACING, ClientCall, Dialect, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import Loss, LossLog, table
+from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import Answer, Failure, StreamTranslation
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid, unsupported
 from plexus.unified.response import UnifiedUsage
@@ -43,7 +44,7 @@ class GeminiEmbeddings(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
 
-    def prepare(self, call: ClientCall) -> "GeminiPrepared":
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "GeminiPrepared":
         """Raises PlexusError (400) for token arrays and what is no list of texts."""
         log = LossLog(LOSSES)
         fields = call.body.fields
@@ -62,6 +63,10 @@ class GeminiEmbeddings(Struct, frozen=True):
             warnings=log.warnings,
         )
         return GeminiPrepared(self.upstream, call, wire, texts)
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """Its few members are all that Gemini has."""
+        return None
 
 
 class GeminiPrepared:

@@ -16,7 +16,10 @@ Outcome: TypeAlias = Literal["kept", "converted", "approximated", "lost", "refus
 
 
 class Need(Struct, frozen=True):
-    """A capability of the target, or its family, has one of ``values``; without any: is known."""
+    """A capability of the target, or its family, is (or has) one of ``values``.
+
+    Without any: it is known.
+    """
 
     capability: str
     values: tuple[str | bool | None, ...] = ()
@@ -24,7 +27,11 @@ class Need(Struct, frozen=True):
     def met(self, target: TargetModel) -> bool:
         known = target if self.capability == "family" else target.capabilities
         found = getattr(known, self.capability)
-        return found in self.values if self.values else found is not None
+        if not self.values:
+            return found is not None
+        if isinstance(found, tuple):
+            return any(value in found for value in self.values)
+        return found in self.values
 
 
 class Loss(Struct, frozen=True):
@@ -32,8 +39,8 @@ class Loss(Struct, frozen=True):
 
     ``condition`` says when (None: always); ``silent`` rows are documented but not reported per
     request; ``reference`` is a section of the protocol reference.  Of the condition, ``needs`` is
-    what is known before there is a request, and ``foreign`` that the other side speaks another
-    dialect.
+    what is known before there is a request (of those in a tuple one is enough), and ``foreign``
+    that the other side speaks another dialect.
     """
 
     field: str
@@ -42,12 +49,15 @@ class Loss(Struct, frozen=True):
     reference: str
     condition: str | None = None
     silent: bool = False
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Need | tuple[Need, ...], ...] = ()
     foreign: bool = False
 
     def possible(self, target: TargetModel, native: bool) -> bool:
         """Whether any request to ``target`` can meet this row; ``native``: in its own dialect."""
-        return not (native and self.foreign) and all(need.met(target) for need in self.needs)
+        return not (native and self.foreign) and all(
+            any(one.met(target) for one in (need if isinstance(need, tuple) else (need,)))
+            for need in self.needs
+        )
 
 
 class LossWarning(Struct, frozen=True):

@@ -22,6 +22,7 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
+from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
     Failure,
@@ -92,7 +93,7 @@ class Forward(Struct, frozen=True):
     operation: Operation
     platform: Platform = VENDOR
 
-    def prepare(self, call: ClientCall) -> "ForwardPrepared":
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
         form = call.form
         if form is None:
             body = call.body.edit({"model": msgspec.json.encode(self.target.model)})
@@ -107,6 +108,10 @@ class Forward(Struct, frozen=True):
             stream=call.stream,
         )
         return ForwardPrepared(self, call, self.platform.request(wire, self.upstream.NAME))
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """Nothing of the client's is touched."""
+        return None
 
 
 class ForwardPrepared:

@@ -28,6 +28,15 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.refusals import read
+from plexus.transformers.repairs import (
+    Repair,
+    Repairs,
+    applied,
+    body_edits,
+    headers_without,
+    rewritten,
+)
 from plexus.transformers.stops import StopCutter, cut_response
 from plexus.unified.chunks import (
     FinishReport,
@@ -56,6 +65,8 @@ from plexus.unified.errors import (
 from plexus.unified.fold import fold, unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
+
+_UNASKED = {"stream_usage": "never"}
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -141,8 +152,15 @@ class Translation(Protocol):
     @property
     def upstream(self) -> ProviderDialect: ...
 
-    def prepare(self, call: ClientCall) -> Prepared:
-        """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``."""
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> Prepared:
+        """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``.
+
+        ``repairs``: what was learned from refusals of the target.
+        """
+        ...
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """What to do differently after a refusal; None when that is not wanted, or not known."""
         ...
 
 
@@ -153,10 +171,22 @@ class Passthrough(Struct, frozen=True):
     target: TargetModel
     wire_steps: tuple[WireStep, ...] = ()
     platform: Platform = VENDOR
+    repair: bool = False
+    """Whether a refused request is mended in the client's own bytes."""
 
-    def prepare(self, call: ClientCall) -> "PassthroughPrepared":
-        write = partial(self.upstream.passthrough, call)
-        return PassthroughPrepared(self, call, _sent(write, self, call))
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "PassthroughPrepared":
+        def write(target: TargetModel) -> WireRequest:
+            wire = self.upstream.passthrough(call, target)
+            return _mended(wire, repairs) if repairs and self.repair else wire
+
+        wire = _sent(write, self, applied(self.target, repairs), call)
+        return PassthroughPrepared(self, call, wire)
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        """Our own edit is taken back in any case: what a client did not send is not its fault."""
+        found = None if call.strict else read(error, self.upstream.NAME)
+        own = found is not None and found.capabilities == _UNASKED and not found.drop
+        return found if self.repair or own else None
 
 
 class Translate(Struct, frozen=True):
@@ -168,8 +198,9 @@ class Translate(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     wire_steps: tuple[WireStep, ...] = ()
     platform: Platform = VENDOR
+    repair: bool = True
 
-    def prepare(self, call: ClientCall) -> "TranslatePrepared":
+    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "TranslatePrepared":
         try:
             call.body.check_deep()
         except DocumentError as problem:
@@ -177,19 +208,41 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        write = partial(self.upstream.format_request, request)
-        return TranslatePrepared(self, call, request, _sent(write, self, call))
+        body = partial(self.upstream.format_request, rewritten(request, repairs))
+
+        def write(target: TargetModel) -> WireRequest:
+            wire = body(target)
+            if repairs:
+                wire = replace(wire, headers=headers_without(wire.headers, repairs))
+            return wire
+
+        wire = _sent(write, self, applied(self.target, repairs), call)
+        return TranslatePrepared(self, call, request, wire)
+
+    def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
+        if call.strict or not self.repair:
+            return None
+        return read(error, self.upstream.NAME)
+
+
+def _mended(wire: WireRequest, repairs: Repairs) -> WireRequest:
+    """A client's own bytes with what was learned."""
+    body = JsonBody.parse(wire.body)
+    changes = body_edits(body, repairs)
+    headers = headers_without(wire.headers, repairs)
+    return replace(wire, body=body.edit(changes) if changes else wire.body, headers=headers)
 
 
 def _sent(
     write: Callable[[TargetModel], WireRequest],
     translation: "Passthrough | Translate",
+    target: TargetModel,
     call: ClientCall,
 ) -> WireRequest:
     """The request after its wire steps, as the platform wants it; written once more when one of
     the steps chose another model.  Raises PlexusError for a loss under ``strict``.
     """
-    target, dialect = translation.target, translation.upstream.NAME
+    dialect = translation.upstream.NAME
     wire, model = _edited(write(target), translation.wire_steps, dialect)
     if model != target.model:
         chosen = write(replace(target, model=model))

@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random, SystemRandom
 from time import process_time
 
+from plexus.compiler.profiles import profiles, typed
 from plexus.streaming.document import JsonBody
 from plexus.transformers import anthropic_messages, openai_chat, openai_responses
 from plexus.transformers.base import ClientCall, Dialect, WireRequest
@@ -62,6 +63,39 @@ TARGETS = (
     ),
 )
 """Unknown capabilities, and two models that can do little."""
+
+
+def _vendors() -> Iterator[TargetModel]:
+    """A model of every vendor, and of every group of models with quirks of its own."""
+    for name, profile in profiles().items():
+        for known in ({}, *(quirks.capabilities for quirks in profile.models)):
+            capabilities = typed({**profile.capabilities, **known})
+            yield TargetModel(
+                provider=name,
+                model="m",
+                family=profile.family,
+                capabilities=Capabilities(**capabilities),
+            )
+
+
+VENDORS = (
+    *_vendors(),
+    TargetModel(
+        provider="p",
+        model="m",
+        family="p",
+        capabilities=Capabilities(
+            system_role="user",
+            json_object=False,
+            json_schema=False,
+            think_tags=("<think>", "</think>"),
+            temperature_or_top_p=True,
+            tool_description_max=5,
+            reasoning_field="tags",
+        ),
+    ),
+)
+TARGETS = (*TARGETS, *VENDORS)
 
 MINIMAL = {
     "openai-chat": b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,'

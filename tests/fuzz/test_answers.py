@@ -36,7 +36,11 @@ COUNT = 1_000_000 if LONG else 5_000
 def check_answer(client: Dialect, upstream: Dialect, raw: bytes, random: Random) -> str:
     target = random.choice(TARGETS)
     call = client_call(client.NAME, JsonBody.parse(MINIMAL[client.NAME]))
-    prepared = Translate(client, upstream, target).prepare(call)
+    translate = Translate(client, upstream, target)
+    prepared = translate.prepare(call)
+    repair = translate.repair_for(call, prepared.failure(400, {}, raw).error)
+    if repair is not None:
+        must_be_json(translate.prepare(call, (repair,)).wire.body)
     error = prepared.failure(random.choice((400, 401, 429, 500, 529)), {}, raw).error
     assert error.message
     must_be_json(client.format_error(error, "req_1")[1])

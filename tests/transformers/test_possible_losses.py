@@ -8,7 +8,7 @@ from plexus.streaming.document import JsonBody
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import Loss, Need
 from plexus.unified.errors import PlexusError
-from tests.fuzz.harness import DIALECTS, PAIRS, client_call, wire_request
+from tests.fuzz.harness import DIALECTS, PAIRS, VENDORS, client_call, wire_request
 from tests.streams.corpus import recorded, require_corpus
 
 TARGETS = [
@@ -33,7 +33,7 @@ TARGETS = [
         ),
         ("deepseek", Capabilities(prefill=False, reasoning_field="reasoning_content")),
     )
-]
+] + list(VENDORS)
 
 
 @pytest.mark.parametrize(("client", "upstream"), PAIRS)

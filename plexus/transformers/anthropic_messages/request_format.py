@@ -377,7 +377,8 @@ class _Formatter:
             if value is None:
                 continue
             tolerated = field == "top_p" and value >= 0.95
-            if not allowed or (thinking.on and not tolerated and not verbatim):
+            beside = field == "top_p" and caps.temperature_or_top_p and "temperature" in body
+            if not allowed or beside or (thinking.on and not tolerated and not verbatim):
                 self.log.note(field)
                 continue
             if field == "temperature" and value > (highest := caps.temperature_max or 1.0):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plexus.transformers.openai_chat.choice_parser import PartMaker
 
 _text = msgspec.json.Decoder(str).decode
+_HARMONY = "<|"
 
 
 class _Function(Struct):
@@ -24,6 +25,13 @@ class _Function(Struct):
 class _Custom(Struct):
     name: str | None = None
     input: str | None = None
+
+
+class _CustomInput(Struct):
+    input: str
+
+
+_custom_input = msgspec.json.Decoder(_CustomInput).decode
 
 
 class Fragment(Struct):
@@ -43,27 +51,35 @@ _function = msgspec.json.Decoder(_Function).decode
 class _Call:
     """A call on its way; ``part`` is None until its name is known."""
 
-    __slots__ = ("arguments", "id", "kind", "name", "part", "proof")
+    __slots__ = ("arguments", "held", "id", "kind", "name", "part", "proof")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.kind: ToolCallKind = "function"
         self.arguments: list[str] = []
+        self.held = False
+        """A custom tool that was sent as a function: its text is known at the end only."""
         self.part: int | None = None
         self.proof: Proof | None = None
 
 
 class CallParser:
-    """The calls of one choice, keyed by ``index`` where the vendor gives one."""
+    """The calls of one choice, keyed by ``index`` where the vendor gives one.
 
-    def __init__(self, choice: int, maker: "PartMaker") -> None:
+    ``custom``: names of custom tools that were sent as functions.
+    """
+
+    def __init__(self, choice: int, maker: "PartMaker", custom: frozenset[str]) -> None:
+        self._custom = custom
         self._choice = choice
         self._maker = maker
         self._by_index: dict[int, _Call] = {}
         self._calls: list[_Call] = []
         self._legacy: _Call | None = None
         self._ids: set[str] = set()
+        self.malformed = False
+        """A call's name holds a mark of the harmony format: the server's parser failed (T76)."""
         self._proofs: dict[str, Proof] = {}
 
     @property
@@ -120,8 +136,11 @@ class CallParser:
 
     def close(self) -> None:
         for call in self._calls:
-            if call.part is not None:
-                self._maker.close(call.part)
+            if call.part is None:
+                continue
+            if call.held:
+                self._maker.add(call.part, "tool_args", custom_text("".join(call.arguments)))
+            self._maker.close(call.part)
 
     def unclaimed(self) -> Iterator[Proof]:
         yield from self._proofs.values()
@@ -163,17 +182,21 @@ class CallParser:
                 self._open(call)
         elif arguments:
             call.arguments.append(arguments)
-            self._maker.add(call.part, "tool_args", arguments)
+            if not call.held:
+                self._maker.add(call.part, "tool_args", arguments)
 
     def _open(self, call: _Call) -> None:
         if not call.id or call.id in self._ids:
             # Ids must be unique and stable; some vendors send none, or one for all.
             call.id = "call_" + base62(f"{self._maker.seed} {self._choice} {len(self._ids)}")
         self._ids.add(call.id)
+        self.malformed = self.malformed or _HARMONY in call.name
         name = self._maker.names.get(call.name, call.name)
+        if call.kind == "function" and call.name in self._custom:
+            call.kind, call.held = "custom", True
         part = ToolCallContent(id=call.id, name=name, kind=call.kind)
         call.part = self._maker.open(part, self._choice)
-        for arguments in call.arguments:
+        for arguments in () if call.held else call.arguments:
             self._maker.add(call.part, "tool_args", arguments)
         proof = self._proofs.pop(call.id, None) or call.proof
         if proof is not None:
@@ -185,6 +208,14 @@ class CallParser:
         elif call.proof != proof:
             call.proof = proof
             self._maker.add(call.part, "proof", proof)
+
+
+def custom_text(arguments: str) -> str:
+    """The free text inside the object that a custom tool was called with."""
+    try:
+        return _custom_input(arguments).input
+    except msgspec.DecodeError:
+        return arguments
 
 
 def _name_of(fragment: Fragment) -> str | None:

@@ -6,12 +6,14 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.openai_chat.annotations import parse_annotations
 from plexus.transformers.openai_chat.call_parser import CallParser, Fragment
 from plexus.transformers.openai_chat.content import parse_part
 from plexus.transformers.openai_chat.finish import parse_finish
 from plexus.transformers.openai_chat.reading import NULL
+from plexus.transformers.openai_chat.start import Pieces, StartFilter
 from plexus.transformers.openai_chat.thinking import (
     PLAIN_FIELDS,
     Action,
@@ -121,7 +123,7 @@ _audio = msgspec.json.Decoder(_Audio | None).decode
 class ChoiceParser:
     """State of one choice.  Text or thinking is open at a time; calls stay open till the end."""
 
-    def __init__(self, index: int, maker: PartMaker) -> None:
+    def __init__(self, index: int, maker: PartMaker, wire: WireRequest) -> None:
         self.ext: dict[str, Raw] = {}
         self._index = index
         self._maker = maker
@@ -134,7 +136,8 @@ class ChoiceParser:
         self._audio: int | None = None
         self._expires: int | None = None
         self._reader = DetailsReader(maker.origin)
-        self._calls = CallParser(index, maker)
+        self._start = StartFilter(wire.target.capabilities, wire.prefix)
+        self._calls = CallParser(index, maker, wire.custom_tools)
         self._citations: list[Citation] = []
         self._message_ext: dict[str, Raw] = {}
         self._finish_word: str | None = None
@@ -143,6 +146,10 @@ class ChoiceParser:
     @property
     def finished(self) -> bool:
         return self._finish_word is not None
+
+    @property
+    def malformed(self) -> bool:
+        return self._calls.malformed
 
     def read(self, fields: dict[str, Raw], finish: str | None, whole: bool) -> None:
         """A choice of a chunk (``delta``), or of a whole answer (``message``)."""
@@ -166,6 +173,7 @@ class ChoiceParser:
 
     def close(self) -> None:
         """The end of the stream: every open part is closed, in order of opening."""
+        self._release()
         self._calls.settle()
         if self._citations and self._text is None:
             self._open_text()
@@ -201,6 +209,7 @@ class ChoiceParser:
             self._citations += parse_annotations(delta["annotations"])
         if "tool_calls" in delta:
             for fragment in _fragments(delta["tool_calls"]) or ():
+                self._release()
                 self._close_thinking()
                 self._close_text()
                 self._calls.read(fragment, whole)
@@ -290,8 +299,21 @@ class ChoiceParser:
 
     def say(self, text: str) -> None:
         """Text of the answer."""
-        if not text:
-            return
+        if text:
+            self._take(self._start.feed(text))
+
+    def _release(self) -> None:
+        """Text that was held back because it might have been a mark."""
+        self._take(self._start.close())
+
+    def _take(self, pieces: Pieces) -> None:
+        for thinking, text in pieces:
+            if thinking:
+                self._act(self._reader.plain(text))
+            else:
+                self._write(text)
+
+    def _write(self, text: str) -> None:
         self._close_thinking()
         if self._text is None:
             self._open_text()

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
+
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
+from plexus.transformers.openai_chat.start import THINK_TAGS, opening
 from plexus.transformers.openai_chat.thinking import format_details, readable
 from plexus.unified.content import (
     AudioContent,
@@ -38,6 +41,7 @@ class MessageWriter:
         self.messages: list[Wire] = []
         self._writing = writing
         self._names = names
+        self._id_length = writing.target.capabilities.tool_id_length
         self._media: list[Any] = []
         self._waiting: dict[str, str] = {}
 
@@ -80,14 +84,22 @@ class MessageWriter:
             return "user"
         wanted = self._writing.target.capabilities.system_role
         if wanted is not None and role in ("system", "developer"):
-            return wanted
+            # A role of its own is taken away last, when all system messages stand (system.py).
+            return "system" if wanted == "user" else wanted
         return role
 
     def _finish(self, out: Wire, message: UnifiedMessage) -> None:
         if message.name is not None:
             out["name"] = message.name
-        if message.ext:
-            out.update(message.ext.get(NAME, {}))
+        self._add(out, message)
+
+    def _add(self, out: Wire, message: UnifiedMessage) -> None:
+        """With the members only chat clients know, unless the vendor refuses strange ones."""
+        own = message.ext.get(NAME, {}) if message.ext else {}
+        if own and self._writing.target.capabilities.known_fields_only:
+            self._writing.log.note("message.ext", "messages")
+        else:
+            out.update(own)
         self.messages.append(out)
 
     def _settle(self) -> None:
@@ -106,7 +118,7 @@ class MessageWriter:
     # -- results ---------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultContent, message: UnifiedMessage, path: str) -> None:
-        call_id = legal_id(part.tool_call_id)
+        call_id = legal_id(part.tool_call_id, self._id_length)
         if self._waiting.pop(call_id, None) is None and not self._writing.native:
             self._writing.log.note("part.tool_result.orphan", path)
             return
@@ -117,9 +129,7 @@ class MessageWriter:
             self._writing.log.note("part.tool_result.is_error", path)
             content = _prefixed(content)
         out: Wire = {"role": "tool", "tool_call_id": call_id, "content": compact(content)}
-        if message.ext:
-            out.update(message.ext.get(NAME, {}))
-        self.messages.append(out)
+        self._add(out, message)
 
     def _result_part(self, part: Content, call_id: str, path: str) -> list[Any]:
         wire = write_part(part, path, self._writing)
@@ -148,7 +158,7 @@ class MessageWriter:
                     pass
                 case ToolCallContent():
                     calls.append(self._call(part, where))
-                case RefusalContent(text=text):
+                case RefusalContent(text=text) if self._knows_refusals:
                     refusal.append(text)
                 case AudioContent(id=audio_id) if audio_id is not None:
                     out["audio"] = {"id": audio_id}
@@ -166,6 +176,10 @@ class MessageWriter:
             out["tool_calls"] = calls
         self._finish(out, message)
 
+    @property
+    def _knows_refusals(self) -> bool:
+        return not self._writing.target.capabilities.known_fields_only
+
     def _spoken(self, part: Content, path: str) -> Any | None:
         """Text of an assistant message; what chat has no form for is told in words."""
         match part:
@@ -179,13 +193,17 @@ class MessageWriter:
         return None if text is None else format_text(text)
 
     def _call(self, part: ToolCallContent, path: str) -> Wire:
-        call_id = legal_id(part.id)
+        call_id = legal_id(part.id, self._id_length)
         self._waiting[call_id] = path
         name = self._names(part.name)
+        arguments = part.arguments or "{}"
         if part.kind == "custom":
-            custom = {"name": name, "input": part.arguments}
-            return {"id": call_id, "type": "custom", "custom": custom}
-        function = {"name": name, "arguments": part.arguments or "{}"}
+            if self._writing.target.capabilities.custom_tools is not False:
+                custom = {"name": name, "input": part.arguments}
+                return {"id": call_id, "type": "custom", "custom": custom}
+            self._writing.log.note("part.tool_call.custom", path)
+            arguments = msgspec.json.encode({"input": part.arguments}).decode()
+        function = {"name": name, "arguments": arguments}
         out: Wire = {"id": call_id, "type": "function", "function": function}
         proof, family = part.proof, self._writing.target.family
         if proof is not None and proof.origin.family == family == "gemini":
@@ -195,6 +213,7 @@ class MessageWriter:
     def _thinking(self, message: UnifiedMessage, out: Wire, calls: bool, path: str) -> None:
         """Reasoning goes back only to a vendor that takes it, and never a foreign proof."""
         writing, field = self._writing, self._writing.reasoning_field
+        capabilities = writing.target.capabilities
         kept: list[ThinkingContent] = []
         for part in message.thinking:
             if part.proof is not None and not writing.may_replay(part.proof.origin.family):
@@ -206,10 +225,31 @@ class MessageWriter:
         if field is None:
             return
         # DeepSeek refuses a call whose reasoning is missing, even an empty one (traps.md T80).
-        if kept or (calls and writing.target.family == "deepseek"):
-            out[field] = "".join(map(readable, kept))
-        if any(part.proof is not None for part in kept):
+        if kept or (calls and capabilities.reasoning_echo == "required"):
+            _put(out, field, "".join(map(readable, kept)), capabilities.think_tags or THINK_TAGS)
+        if any(part.proof is not None for part in kept) and not capabilities.known_fields_only:
             out["reasoning_details"] = format_details(kept)
+
+
+def _put(out: Wire, field: str, text: str, tags: tuple[str, str]) -> None:
+    """Reasoning of an earlier turn, in the vendor's place for it (vendors.md §1, §4, §6, §13)."""
+    content = out["content"] or ""
+    parts = [format_text(content)] if isinstance(content, str) and content else content or []
+    match field:
+        case "both":
+            out["reasoning"] = out["reasoning_content"] = text
+        case "chunks":
+            chunk = {"type": "thinking", "thinking": [format_text(text)], "closed": True}
+            out["content"] = [chunk, *parts] if text else content
+        case "tags" if text:
+            before, after = tags[0] or opening(tags[1]), tags[1]
+            marked = f"{before}{text}{after}"
+            plain = isinstance(content, str)
+            out["content"] = marked + content if plain else [format_text(marked), *parts]
+        case "tags":
+            pass
+        case _:
+            out[field] = text
 
 
 def _bare(part: Wire) -> Wire:

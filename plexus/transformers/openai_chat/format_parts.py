@@ -63,6 +63,12 @@ class Writing(Struct, frozen=True):
         field = self.target.capabilities.reasoning_field
         return None if field == "none" else field
 
+    @property
+    def cache_form(self) -> str:
+        """How a cache marker is written: as Anthropic's gateways do, or as OpenAI."""
+        own = "anthropic" if self.target.family == "anthropic" else "openai"
+        return self.target.capabilities.cache_form or own
+
     def may_replay(self, family: str) -> bool:
         """A proof goes back to its family only, or to the router that keeps them apart itself."""
         return family == self.target.family or self.target.family in ROUTERS
@@ -136,19 +142,26 @@ def _dress(
     """The part with its cache marker and the members only chat knows."""
     if isinstance(wire, Raw) or (part.cache_control is None and not part.ext):
         return wire
-    extra = own(part)
+    extra, capabilities = own(part), writing.target.capabilities
+    strange = False
     for name, value in extra.items():
         if name not in ("cache_control", "file", "file_data", "document_url", "input_audio"):
-            wire[name] = value
+            strange = True
+            if not capabilities.known_fields_only:
+                wire[name] = value
+    if strange and capabilities.known_fields_only:
+        writing.log.note("part.ext", path)
     if part.ext.keys() - {NAME}:
         writing.log.note("extra", path)
     marker = part.cache_control
     if marker is None:
         return wire
-    if "cache_control" in extra:
+    if capabilities.cache_breakpoints is False:
+        writing.log.note("part.cache_control", path)
+    elif "cache_control" in extra:
         wire["cache_control"] = extra["cache_control"]
-    elif writing.target.capabilities.cache_breakpoints or writing.native:
-        if writing.target.family == "anthropic":
+    elif capabilities.cache_breakpoints or writing.native:
+        if writing.cache_form == "anthropic":
             ttl = {"ttl": marker.ttl} if marker.ttl else {}
             wire["cache_control"] = {"type": marker.type, **ttl}
         else:

@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
+from msgspec import Raw
+
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import FAMILY, NAME
 from plexus.transformers.openai_chat.names import ToolNames
-from plexus.transformers.openai_chat.schema import is_strict, with_properties
+from plexus.transformers.openai_chat.schema import is_strict, with_properties, without
 from plexus.unified.errors import unsupported
 from plexus.unified.request import (
     ClientBuiltinTool,
@@ -21,20 +23,36 @@ from plexus.unified.request import (
 TOOL_LIMIT = 128
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 SCHEMA_NAME = "response"
+JSON_ONLY = "Answer with one JSON object and nothing else."
+_CUSTOM_SCHEMA = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
 INSTRUCTION = "Answer with one JSON object and nothing else. It must match this JSON Schema:\n"
 
 
 def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames) -> list[Any]:
     """``tools``.  Raises PlexusError (400) for tools the target cannot have."""
-    if request.tools and writing.target.capabilities.tools is False:
+    capabilities, choice = writing.target.capabilities, request.tool_choice
+    if request.tools and capabilities.tools is False:
         raise unsupported(f"{writing.target.model} takes no tools", "tools")
+    if request.tools and choice is not None and _replaced(choice.mode, writing) == "no tools":
+        writing.log.note("tool_choice.none", "tool_choice")
+        return []
+    allowed = _allowed(request, writing)
     out: list[Any] = []
     seen: set[str] = set()
     for number, tool in enumerate(request.tools):
+        if allowed is not None and tool.name not in allowed:
+            continue
         path = f"tools[{number}]"
         match tool:
             case FunctionTool():
                 out.append(_function(tool, path, writing, names))
+            case CustomTool() if capabilities.custom_tools is False:
+                out.append(_custom_function(tool, path, writing, names))
             case CustomTool():
                 out.append(_custom(tool, names))
             case ServerTool(dialect=dialect, raw=raw) if dialect == NAME:
@@ -46,38 +64,77 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
         if isinstance(tool, FunctionTool | CustomTool) and tool.name in seen:
             raise unsupported(f"two tools have the name of {path}", path)
         seen.add(tool.name)
-    if len(out) > TOOL_LIMIT and writing.target.family == FAMILY:
-        raise unsupported(f"chat takes at most {TOOL_LIMIT} tools", "tools")
+    most = capabilities.tools_max or (TOOL_LIMIT if writing.target.family == FAMILY else None)
+    if most is not None and len(out) > most:
+        raise unsupported(f"{writing.target.provider} takes at most {most} tools", "tools")
     return out
+
+
+def _replaced(mode: str, writing: Writing) -> str:
+    """What a choice becomes at a vendor that does not take it (mappings.md §5.3)."""
+    known = writing.target.capabilities.tool_choices
+    if mode == "custom" and writing.target.capabilities.custom_tools is False:
+        mode = "function"
+    if known is None or mode in known or mode in ("custom", "server"):
+        return mode
+    return {"none": "no tools", "allowed": "a filter"}.get(mode, "auto")
+
+
+def _allowed(request: UnifiedChatRequest, writing: Writing) -> set[str] | None:
+    """The tools to keep where the vendor has no list of allowed ones: these and the used ones."""
+    choice = request.tool_choice
+    if choice is None or _replaced(choice.mode, writing) != "a filter":
+        return None
+    writing.log.note("tool_choice.allowed", "tool_choice")
+    used = {call.name for message in request.messages for call in message.tool_calls}
+    return {*choice.names, *used}
 
 
 def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames) -> dict[str, Any]:
     function: dict[str, Any] = {"name": names(tool.name)}
     if function["name"] != tool.name:
         writing.log.note("tool.name", path)
+    capabilities = writing.target.capabilities
     if tool.description is not None:
-        function["description"] = tool.description
+        function["description"] = _description(tool.description, path, writing)
     if tool.parameters is not None:
-        function["parameters"] = with_properties(tool.parameters)
-    if tool.strict is not None:
-        if writing.target.capabilities.strict_tools is False:
-            writing.log.note("tool.strict", path)
-        else:
-            function["strict"] = tool.strict
-    function.update(tool.ext.get(NAME, {}))
-    if tool.ext.keys() - {NAME}:
+        function["parameters"] = _fitted(with_properties(tool.parameters), path, writing)
+    if tool.strict is not None and capabilities.strict_tools is not False:
+        function["strict"] = tool.strict
+    elif tool.strict:
+        writing.log.note("tool.strict", path)
+    if not capabilities.known_fields_only:
+        function.update(tool.ext.get(NAME, {}))
+    if tool.ext.keys() - ({NAME} if not capabilities.known_fields_only else set()):
         writing.log.note("tool.ext", path)
     out: dict[str, Any] = {"type": "function", "function": function}
     if tool.cache_control is not None:
-        capabilities = writing.target.capabilities
-        if writing.native or (
-            capabilities.cache_breakpoints and writing.target.family == "anthropic"
-        ):
+        marked = capabilities.cache_breakpoints is not False and writing.native
+        if marked or (capabilities.cache_breakpoints and writing.cache_form == "anthropic"):
             ttl = {"ttl": tool.cache_control.ttl} if tool.cache_control.ttl else {}
             out["cache_control"] = {"type": tool.cache_control.type, **ttl}
         else:
             writing.log.note("part.cache_control", path)
     return out
+
+
+def _description(text: str, path: str, writing: Writing) -> str:
+    most = writing.target.capabilities.tool_description_max
+    if most is None or len(text) <= most:
+        return text
+    writing.log.note("tool.description", path)
+    return text[:most]
+
+
+def _fitted(schema: Raw, path: str, writing: Writing) -> Raw:
+    """A schema without the keywords that the vendor refuses."""
+    refused = writing.target.capabilities.schema_drop
+    if refused is None:
+        return schema
+    fitted, weakened = without(schema, refused)
+    if weakened:
+        writing.log.note("tool.schema", path)
+    return fitted
 
 
 def _custom(tool: CustomTool, names: ToolNames) -> dict[str, Any]:
@@ -88,6 +145,28 @@ def _custom(tool: CustomTool, names: ToolNames) -> dict[str, Any]:
         custom["format"] = tool.format
     custom.update(tool.ext.get(NAME, {}))
     return {"type": "custom", "custom": custom}
+
+
+def _custom_function(
+    tool: CustomTool, path: str, writing: Writing, names: ToolNames
+) -> dict[str, Any]:
+    """A free-text tool as a function with one string (mappings.md §5.1)."""
+    writing.log.note("tool.custom", path)
+    pieces = [tool.description] if tool.description else []
+    if tool.format is not None:
+        pieces.append(f"The input must follow this format: {bytes(tool.format).decode()}")
+    function: dict[str, Any] = {"name": names(tool.name)}
+    if pieces:
+        function["description"] = _description("\n\n".join(pieces), path, writing)
+    function["parameters"] = _CUSTOM_SCHEMA
+    return {"type": "function", "function": function}
+
+
+def custom_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames) -> frozenset[str]:
+    """The custom tools that go as functions, by the names they are sent under."""
+    if writing.target.capabilities.custom_tools is not False:
+        return frozenset()
+    return frozenset(names(tool.name) for tool in request.tools if isinstance(tool, CustomTool))
 
 
 def write_tool_choice(
@@ -101,21 +180,29 @@ def write_tool_choice(
     if not tools:
         return None
     forced = choice.mode in ("required", "function", "custom") or choice.forced
-    if forced and writing.target.capabilities.forced_tool_choice is False:
+    mode = _replaced(choice.mode, writing)
+    if mode == "a filter":
+        mode = _replaced("required", writing) if choice.forced else "auto"
+    unforced = writing.target.capabilities.forced_tool_choice is False
+    if forced and (unforced or mode == "auto"):
         writing.log.note("tool_choice.forced", "tool_choice")
-        return "auto"
-    match choice.mode:
+        mode = "auto"
+    if mode == "auto":
+        # Where the member is unknown, nothing says the same.
+        return None if writing.target.capabilities.tool_choices == () else "auto"
+    match mode:
         case "function":
             return {"type": "function", "function": {"name": names(choice.name or "")}}
         case "custom":
-            return {"type": "custom", "custom": {"name": names(choice.name or "")}}
+            kind = _custom_kind(writing)
+            return {"type": kind, kind: {"name": names(choice.name or "")}}
         case "server":
             return {"type": choice.name}
         case "allowed":
-            allowed = [_reference(name, request, names) for name in choice.names]
-            mode = "required" if choice.forced else "auto"
-            return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": allowed}}
-        case mode:
+            allowed = [_reference(name, request, writing, names) for name in choice.names]
+            how = "required" if choice.forced else "auto"
+            return {"type": "allowed_tools", "allowed_tools": {"mode": how, "tools": allowed}}
+        case _:
             return mode
 
 
@@ -135,29 +222,44 @@ def _check_forced(choice: ToolChoice, request: UnifiedChatRequest, tools: list[A
             raise unsupported("tool_choice forces tools this target does not run", "tool_choice")
 
 
-def _reference(name: str, request: UnifiedChatRequest, names: ToolNames) -> dict[str, Any]:
+def _custom_kind(writing: Writing) -> str:
+    return "function" if writing.target.capabilities.custom_tools is False else "custom"
+
+
+def _reference(
+    name: str, request: UnifiedChatRequest, writing: Writing, names: ToolNames
+) -> dict[str, Any]:
     for tool in request.tools:
         if tool.name == name and isinstance(tool, CustomTool):
-            return {"type": "custom", "custom": {"name": names(name)}}
+            kind = _custom_kind(writing)
+            return {"type": kind, kind: {"name": names(name)}}
     return {"type": "function", "function": {"name": names(name)}}
 
 
 def write_response_format(
     wanted: ResponseFormat, writing: Writing
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """``response_format``, and the instruction that stands for a schema the model cannot take."""
+    """``response_format``, and the instruction that stands for a schema the model cannot take.
+
+    None for the first where the model has no JSON mode either.
+    """
+    capabilities = writing.target.capabilities
     if wanted.type == "grammar":
         writing.log.note("response_format.grammar", "response_format")
     if wanted.type != "json_schema" or wanted.schema is None:
         kind = "json_object" if wanted.type == "json_schema" else wanted.type
+        if kind == "json_object" and capabilities.json_object is False:
+            writing.log.note("response_format.json_object", "response_format")
+            return None, JSON_ONLY
         return {"type": kind}, None
-    if writing.target.capabilities.json_schema is False:
+    if capabilities.json_schema is False:
         writing.log.note("response_format.schema", "response_format")
-        return {"type": "json_object"}, INSTRUCTION + bytes(wanted.schema).decode()
+        form = None if capabilities.json_object is False else {"type": "json_object"}
+        return form, INSTRUCTION + bytes(wanted.schema).decode()
     inner: dict[str, Any] = {"name": schema_name(wanted.name)}
     if wanted.description is not None:
         inner["description"] = wanted.description
-    inner["schema"] = wanted.schema
+    inner["schema"] = _fitted(wanted.schema, "response_format", writing)
     strict = wanted.strict
     if strict is None and not writing.native:
         # Other dialects always enforce their schemas; OpenAI does so only for its strict subset.

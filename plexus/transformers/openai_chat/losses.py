@@ -4,22 +4,42 @@ from plexus.transformers.losses import Loss, Need, table
 
 NAME = "openai-chat"
 FAMILY = "openai"
+EXTRAS = (
+    "audio",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "verbosity",
+    "web_search_options",
+)
+"""Members that compatible vendors do not have, unless they say so (vendors.md §1)."""
 
 REQUEST_FIELDS = frozenset(
     {
         "audio",
         "extra",
+        "extra.refused",
         "frequency_penalty",
         "logit_bias",
         "logprobs",
         "max_tokens",
         "message.empty",
+        "message.ext",
         "message.first_assistant",
         "message.name",
         "message.order",
         "message.prefill",
         "message.system_mid",
+        "message.system_multi",
         "message.system_only",
+        "message.system_role",
         "metadata",
         "min_p",
         "modalities",
@@ -32,6 +52,7 @@ REQUEST_FIELDS = frozenset(
         "part.document.file_id",
         "part.document.title",
         "part.document.url",
+        "part.ext",
         "part.image",
         "part.image.detail",
         "part.image.media_type",
@@ -50,11 +71,13 @@ REQUEST_FIELDS = frozenset(
         "presence_penalty",
         "prompt_cache",
         "prompt_cache.key",
+        "reasoning",
         "reasoning.budget",
         "reasoning.effort",
         "reasoning.include",
         "reasoning.off",
         "reasoning.summary",
+        "reasoning.tools",
         "repetition_penalty",
         "response_format.json_object",
         "response_format.schema",
@@ -67,8 +90,10 @@ REQUEST_FIELDS = frozenset(
         "temperature",
         "temperature.range",
         "tool.custom",
+        "tool.description",
         "tool.ext",
         "tool.name",
+        "tool.schema",
         "tool.server",
         "tool.strict",
         "tool_choice.allowed",
@@ -77,6 +102,7 @@ REQUEST_FIELDS = frozenset(
         "top_k",
         "top_p",
         "user",
+        "user.hash",
         "verbosity",
         "web_search",
     }
@@ -102,8 +128,36 @@ RESPONSE_FIELDS = frozenset(
 )
 """What a chat provider can answer with (openai-chat.md §4-5)."""
 
+
+_SWITCHES = ("chat_template", "enable_thinking", "enabled", "thinking")
+
+
+def _refusing(*members: str) -> tuple[Need, ...]:
+    """The capabilities by which a vendor refuses ``members`` of the body."""
+    found = (Need("drop", members), Need("thinking_drop", members))
+    return (*found, Need("openai_extras", (False,))) if set(members) & set(EXTRAS) else found
+
+
+_MEMBERS = {
+    "prompt_cache.key": ("prompt_cache_key",),
+    "user": ("safety_identifier", "user"),
+    "web_search": ("web_search_options",),
+}
+
+
+def _dropped(field: str, note: str, reference: str = "vendors.md §1", silent: bool = False) -> Loss:
+    """A row of what a vendor refuses."""
+    if field == "extra.refused":
+        refusing: tuple[Need, ...] = (Need("drop"), Need("thinking_drop"))
+    else:
+        refusing = _refusing(*_MEMBERS.get(field, (field,)))
+    condition = "drop names it, or openai_extras is false"
+    return Loss(field, "lost", note, reference, condition, silent, (refusing,))
+
+
 REQUEST_LOSSES = table(
     [
+        _dropped("audio", "the provider speaks no audio"),
         Loss("container", "lost", "chat has no containers", "mapping-pairs.md A→C"),
         Loss("context_management", "lost", "chat does not manage context", "mappings.md §2"),
         Loss(
@@ -113,30 +167,33 @@ REQUEST_LOSSES = table(
             "canonical.md §3",
             foreign=True,
         ),
+        _dropped(
+            "extra.refused", "a member that the provider refuses was left out", "vendors.md §3"
+        ),
         Loss(
             "frequency_penalty",
             "lost",
-            "the model takes no sampling parameters",
+            "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("frequency_penalty")),),
         ),
         Loss("include", "lost", "chat always answers in full", "mapping-pairs.md R→C"),
         Loss(
             "logit_bias",
             "lost",
-            "the model takes no sampling parameters",
+            "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("logit_bias")),),
         ),
         Loss(
             "logprobs",
             "lost",
             "the model gives no log-probabilities",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("logprobs", "top_logprobs")),),
         ),
         Loss(
             "max_tokens",
@@ -160,34 +217,76 @@ REQUEST_LOSSES = table(
             "approximated",
             "most chat providers answer anew instead of continuing the last assistant message",
             "mapping-pairs.md A→C",
-            "the client speaks another dialect",
-            foreign=True,
+            "prefill is not true",
+            needs=(Need("prefill", (None, False)),),
         ),
+        Loss(
+            "message.ext",
+            "lost",
+            "the provider refuses members of messages that it does not know",
+            "vendors.md §3",
+            "known_fields_only",
+            needs=(Need("known_fields_only", (True,)),),
+        ),
+        Loss(
+            "message.system_mid",
+            "approximated",
+            "a later system message becomes user text in <system> tags",
+            "mappings.md §4",
+            "mid_system or multi_system is false",
+            needs=((Need("mid_system", (False,)), Need("multi_system", (False,))),),
+        ),
+        Loss(
+            "message.system_multi",
+            "converted",
+            "several leading system messages become one",
+            "vendors.md §13",
+            "multi_system is false",
+            needs=(Need("multi_system", (False,)),),
+        ),
+        Loss(
+            "message.system_role",
+            "approximated",
+            "the model has no system role: instructions are user text in <system> tags",
+            "errors.md §5",
+            'system_role is "user"',
+            needs=(Need("system_role", ("user",)),),
+        ),
+        _dropped("metadata", "the provider keeps no metadata", silent=True),
         Loss(
             "min_p",
             "lost",
-            "OpenAI has no min_p",
+            "the provider has no min_p",
             "mappings.md §2",
-            "family is openai and the client speaks another dialect",
-            needs=(Need("family", ("openai",)),),
-            foreign=True,
+            "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("min_p")),),
+        ),
+        _dropped("modalities", "the provider answers in text only"),
+        _dropped("moderation", "the provider moderates nothing on request"),
+        Loss(
+            "n",
+            "refused",
+            "the provider gives one answer per request",
+            "vendors.md §3",
+            "n_max",
+            needs=(Need("n_max"),),
         ),
         Loss(
             "parallel_tool_calls",
             "lost",
-            "chat takes the switch only with tools",
-            "mappings.md §5.3",
-            "no tools are left",
-            silent=True,
+            "the provider cannot be told to make one call at a time",
+            "vendors.md §4",
+            "drop names it",
+            needs=(_refusing("parallel_tool_calls"),),
         ),
         Loss(
             "part.cache_control",
             "lost",
             "the provider caches without markers",
             "mappings.md §9",
-            "cache_breakpoints is not set",
+            "cache_breakpoints is not true",
             silent=True,
-            foreign=True,
+            needs=(Need("cache_breakpoints", (None, False)),),
         ),
         Loss(
             "part.compaction",
@@ -224,6 +323,14 @@ REQUEST_LOSSES = table(
             "mappings.md §8",
             "the client speaks another dialect",
             foreign=True,
+        ),
+        Loss(
+            "part.ext",
+            "lost",
+            "the provider refuses members of parts that it does not know",
+            "vendors.md §3",
+            "known_fields_only",
+            needs=(Need("known_fields_only", (True,)),),
         ),
         Loss(
             "part.image.file_id",
@@ -278,6 +385,14 @@ REQUEST_LOSSES = table(
             "canonical.md §6",
         ),
         Loss(
+            "part.tool_call.custom",
+            "converted",
+            "the input of a custom tool becomes an object with one string",
+            "mappings.md §5.1",
+            "custom_tools is false",
+            needs=(Need("custom_tools", (False,)),),
+        ),
+        Loss(
             "part.tool_call.order",
             "approximated",
             "text after a tool call of the same turn moves before it",
@@ -320,13 +435,14 @@ REQUEST_LOSSES = table(
             "the client speaks another dialect",
             foreign=True,
         ),
+        _dropped("prediction", "the provider takes no prediction"),
         Loss(
             "presence_penalty",
             "lost",
-            "the model takes no sampling parameters",
+            "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("presence_penalty")),),
         ),
         Loss(
             "prompt_cache",
@@ -334,6 +450,21 @@ REQUEST_LOSSES = table(
             "request-level cache markers are implicit in chat",
             "mappings.md §9",
             silent=True,
+        ),
+        _dropped("prompt_cache.key", "the provider has no cache key", silent=True),
+        Loss(
+            "reasoning",
+            "lost",
+            "the model cannot be asked to think",
+            "vendors.md §7",
+            'thinking or thinking_form is "none"',
+            needs=(
+                (
+                    Need("thinking", ("none",)),
+                    Need("thinking_form", ("none",)),
+                    *_refusing("reasoning_effort"),
+                ),
+            ),
         ),
         Loss(
             "reasoning.budget",
@@ -344,18 +475,18 @@ REQUEST_LOSSES = table(
         Loss(
             "reasoning.effort",
             "approximated",
-            "the model has no such effort; the nearest lower one was sent",
+            "the model has no such effort; the nearest one it has was sent",
             "mappings.md §3.2",
-            "efforts are known",
-            needs=(Need("efforts"),),
+            "efforts, effort_names or a thinking_form without efforts",
+            needs=((Need("efforts"), Need("effort_names"), Need("thinking_form", _SWITCHES)),),
         ),
         Loss(
             "reasoning.off",
             "approximated",
             "the model cannot switch reasoning off; its lowest effort was sent",
             "mappings.md §3.3",
-            "efforts are known",
-            needs=(Need("efforts"),),
+            "efforts or thinking_form are known",
+            needs=((Need("efforts"), Need("thinking_form", ("none",))),),
         ),
         Loss(
             "reasoning.summary",
@@ -364,21 +495,36 @@ REQUEST_LOSSES = table(
             "mapping-pairs.md R→C",
             silent=True,
         ),
+        Loss(
+            "reasoning.tools",
+            "lost",
+            "the model does not think beside function tools in chat",
+            "mappings.md §3.3",
+            "reasoning_with_tools is false",
+            needs=(Need("reasoning_with_tools", (False,)),),
+        ),
         Loss("region", "lost", "chat has no inference region", "mapping-pairs.md A→C"),
         Loss(
             "repetition_penalty",
             "lost",
-            "OpenAI has no repetition_penalty",
+            "the provider has no repetition_penalty",
             "mappings.md §2",
-            "family is openai and the client speaks another dialect",
-            needs=(Need("family", ("openai",)),),
-            foreign=True,
+            "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("repetition_penalty")),),
         ),
         Loss(
             "response_format.grammar",
             "refused",
             "chat has no grammar for whole answers",
             "mappings.md §7",
+        ),
+        Loss(
+            "response_format.json_object",
+            "approximated",
+            "JSON mode goes as an instruction",
+            "mappings.md §7",
+            "json_object is false",
+            needs=(Need("json_object", (False,)),),
         ),
         Loss(
             "response_format.schema",
@@ -389,6 +535,7 @@ REQUEST_LOSSES = table(
             needs=(Need("json_schema", (False,)),),
         ),
         Loss("safety_settings", "lost", "chat has no safety settings", "mappings.md §2"),
+        _dropped("seed", "the provider takes no seed"),
         Loss(
             "server_state",
             "refused",
@@ -398,10 +545,9 @@ REQUEST_LOSSES = table(
         Loss(
             "service_tier",
             "lost",
-            "chat has no such service tier",
+            "the provider has no such service tier",
             "mappings.md §10",
-            "the tier is another dialect's own",
-            foreign=True,
+            "the tier is another dialect's own, or service_tiers does not name it",
         ),
         Loss(
             "speed",
@@ -422,15 +568,15 @@ REQUEST_LOSSES = table(
             "lost",
             "a translated answer is not stored",
             "mapping-pairs.md R→C",
-            "the client speaks another dialect",
+            "the client speaks another dialect, drop names it, or openai_extras is false",
         ),
         Loss(
             "temperature",
             "lost",
-            "the model takes no sampling parameters",
+            "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", or drop names it',
+            needs=((Need("sampling", ("none",)), *_refusing("temperature")),),
         ),
         Loss(
             "temperature.range",
@@ -448,17 +594,40 @@ REQUEST_LOSSES = table(
             foreign=True,
         ),
         Loss(
+            "tool.custom",
+            "approximated",
+            "a custom tool becomes a function with one string, its grammar a description",
+            "mappings.md §5.1",
+            "custom_tools is false",
+            needs=(Need("custom_tools", (False,)),),
+        ),
+        Loss(
+            "tool.description",
+            "approximated",
+            "a long description of a tool was cut",
+            "mappings.md §5.1",
+            "tool_description_max is known",
+            needs=(Need("tool_description_max"),),
+        ),
+        Loss(
             "tool.ext",
             "lost",
             "a tool option only the client's dialect knows was left out",
             "mappings.md §5.1",
-            foreign=True,
         ),
         Loss(
             "tool.name",
             "converted",
             "a tool name illegal for OpenAI was rewritten and is mapped back",
             "canonical.md §3.2",
+        ),
+        Loss(
+            "tool.schema",
+            "approximated",
+            "keywords that the provider refuses were taken out of a schema",
+            "vendors.md §7",
+            "schema_drop names them",
+            needs=(Need("schema_drop"),),
         ),
         Loss(
             "tool.server",
@@ -476,39 +645,63 @@ REQUEST_LOSSES = table(
             needs=(Need("strict_tools", (False,)),),
         ),
         Loss(
+            "tool_choice.allowed",
+            "approximated",
+            "tools outside the allowed ones were left out",
+            "mappings.md §5.3",
+            "tool_choices has no allowed",
+            needs=(Need("tool_choices"),),
+        ),
+        Loss(
             "tool_choice.forced",
             "approximated",
             "the model cannot be forced to call a tool; auto was sent",
             "mappings.md §5.3",
-            "forced_tool_choice is false",
-            needs=(Need("forced_tool_choice", (False,)),),
+            "forced_tool_choice is false, or tool_choices has no such choice",
+            needs=((Need("forced_tool_choice", (False,)), Need("tool_choices")),),
+        ),
+        Loss(
+            "tool_choice.none",
+            "converted",
+            "tools that must not be called were left out",
+            "mappings.md §5.3",
+            "tool_choices has no none",
+            needs=(Need("tool_choices"),),
         ),
         Loss(
             "top_k",
             "lost",
-            "OpenAI has no top_k",
+            "the provider has no top_k",
             "mappings.md §2",
-            "family is openai and the client speaks another dialect",
-            needs=(Need("family", ("openai",)),),
-            foreign=True,
+            "family is openai and the client speaks another dialect, or drop names it",
+            needs=((Need("family", (FAMILY,)), *_refusing("top_k")),),
         ),
         Loss(
             "top_p",
             "lost",
-            "the model takes no sampling parameters",
+            "the model takes no sampling parameters, or not this one",
             "openai-chat.md §7",
-            'sampling is "none"',
-            needs=(Need("sampling", ("none",)),),
+            'sampling is "none", drop names it, or temperature_or_top_p with both',
+            needs=(
+                (
+                    Need("sampling", ("none",)),
+                    Need("temperature_or_top_p", (True,)),
+                    *_refusing("top_p"),
+                ),
+            ),
         ),
         Loss("truncation", "lost", "chat never truncates", "mappings.md §2"),
+        _dropped("user", "the provider has no member for who asks"),
         Loss(
-            "user",
+            "user.hash",
             "approximated",
             "a long or personal user id goes as a hash",
             "mappings.md §10",
             "the client speaks another dialect",
             foreign=True,
         ),
+        _dropped("verbosity", "the provider has no verbosity"),
+        _dropped("web_search", "the provider searches no web on request", "vendors.md §1"),
     ]
 )
 """``format_request``: chat as the provider."""

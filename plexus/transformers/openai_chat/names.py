@@ -23,8 +23,14 @@ def base62(text: str, length: int = 24) -> str:
     return "".join(digits)
 
 
-def legal_id(call_id: str) -> str:
-    """A tool-call id of at most 64 characters; a legal one is not touched."""
+def legal_id(call_id: str, length: int | None = None) -> str:
+    """A tool-call id of at most 64 characters; a legal one is not touched.
+
+    ``length``: the vendor wants exactly so many letters and digits (Mistral: nine).
+    """
+    if length is not None:
+        fits = len(call_id) == length and call_id.isascii() and call_id.isalnum()
+        return call_id if fits else base62(call_id, length)
     if 0 < len(call_id) <= _ID_LIMIT:
         return call_id
     return "call_" + base62(call_id)

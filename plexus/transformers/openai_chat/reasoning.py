@@ -1,6 +1,6 @@
-"""Reasoning effort for a chat provider (mappings.md §3.2, §3.3)."""
+"""How a chat provider is asked to think (mappings.md §3.2, §3.3; vendors.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from plexus.transformers.capabilities import TargetModel
@@ -18,6 +18,7 @@ _BUDGETS: tuple[tuple[int, ThinkLevel], ...] = (
     (28672, "high"),
     (48000, "xhigh"),
 )
+_SUMMARIES = ("auto", "concise", "detailed")
 
 
 def effort_of_budget(tokens: int) -> ThinkLevel:
@@ -39,38 +40,141 @@ def nearest(effort: str, known: Sequence[str]) -> str:
     return levels[0] if levels else known[0]
 
 
+def is_on(wanted: Reasoning | None) -> bool | None:
+    """Whether the client switches thinking on or off; None when it leaves that to the model."""
+    if wanted is None:
+        return None
+    if (
+        wanted.effort == "none"
+        or wanted.mode in ("off", "between_tools")
+        or wanted.enabled is False
+    ):
+        return False
+    said = (wanted.effort, wanted.max_tokens, wanted.enabled, wanted.mode)
+    return True if any(item is not None for item in said) else None
+
+
 def write_reasoning(wanted: Reasoning, writing: Writing) -> dict[str, Any]:
     """The members that carry it; silence stays silence."""
+    capabilities = writing.target.capabilities
     if NAME in wanted.ext:
         # The client chose a vendor's form for this vendor: its own words.
         own: dict[str, Any] = dict(wanted.ext[NAME])
         if wanted.effort is not None and "reasoning" not in own:
             own.setdefault("reasoning_effort", wanted.effort)
         return own
-    effort = choose_effort(wanted, writing.target, writing.log)
-    return {} if effort is None else {"reasoning_effort": effort}
+    on = is_on(wanted)
+    if on is None:
+        return {}
+    if capabilities.thinking == "none" or capabilities.thinking_form == "none":
+        if on:
+            writing.log.note("reasoning")
+        elif capabilities.thinking != "none":
+            writing.log.note("reasoning.off", "reasoning")
+        return {}
+    body = _in_form(wanted, on, writing)
+    if on and capabilities.reasoning_format is not None:
+        hidden = wanted.include is False
+        body["reasoning_format"] = "hidden" if hidden else capabilities.reasoning_format
+    return body
+
+
+def _in_form(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
+    """In the members that the vendor has for it."""
+    match writing.target.capabilities.thinking_form:
+        case "reasoning":
+            return {"reasoning": _object(wanted, on, writing)}
+        case "thinking":
+            return _switched(wanted, on, writing, "thinking", {"type": _word(on)})
+        case "enabled":
+            return _switched(wanted, on, writing, "reasoning", {"enabled": on})
+        case "enable_thinking":
+            return _switched(wanted, on, writing, "enable_thinking", on)
+        case "chat_template":
+            # Templates know the switch by either name, and ignore the other.
+            switch = {"enable_thinking": on, "thinking": on}
+            return _switched(wanted, on, writing, "chat_template_kwargs", switch)
+        case _:
+            effort = choose_effort(wanted, writing.target, writing.log)
+            return {} if effort is None else {"reasoning_effort": effort}
+
+
+def _word(on: bool) -> str:
+    return "enabled" if on else "disabled"
+
+
+def _switched(
+    wanted: Reasoning, on: bool, writing: Writing, name: str, switch: object
+) -> dict[str, Any]:
+    """A switch, and an effort beside it where the vendor is known to take one."""
+    known, budget = writing.target.capabilities.efforts, writing.target.capabilities.budget_field
+    if not on:
+        return {name: switch}
+    if budget is not None and wanted.effort is None and wanted.max_tokens is not None:
+        return {name: switch, budget: wanted.max_tokens}
+    asked = wanted.effort is not None or wanted.max_tokens is not None
+    if known is not None and asked:
+        return {
+            name: switch,
+            "reasoning_effort": choose_effort(wanted, writing.target, writing.log),
+        }
+    if wanted.effort is not None:
+        writing.log.note("reasoning.effort", "reasoning")
+    elif wanted.max_tokens is not None:
+        writing.log.note("reasoning.budget", "reasoning")
+    return {name: switch}
+
+
+def _object(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
+    """OpenRouter's and Vercel's object, which knows efforts and budgets (vendors.md §5, §9)."""
+    if not on:
+        return {"enabled": False}
+    found: dict[str, Any] = {}
+    if wanted.effort is not None:
+        found["effort"] = choose_effort(wanted, writing.target, writing.log)
+    elif wanted.max_tokens is not None:
+        found["max_tokens"] = wanted.max_tokens
+    else:
+        found["enabled"] = True
+    if wanted.summary in _SUMMARIES:
+        found["summary"] = wanted.summary
+    if wanted.include is False:
+        found["exclude"] = True
+    return found
 
 
 def choose_effort(wanted: Reasoning, target: TargetModel, log: LossLog) -> str | None:
-    """The effort for an OpenAI model; None to say nothing."""
-    known = target.capabilities.efforts
-    if (
-        wanted.effort == "none"
-        or wanted.mode in ("off", "between_tools")
-        or wanted.enabled is False
-    ):
+    """The effort in the vendor's word; None to say nothing."""
+    known, names = target.capabilities.efforts, _names(target)
+    if is_on(wanted) is False:
         if known and "none" not in known:
             log.note("reasoning.off", "reasoning")
-            return nearest("minimal", known)
-        return "none"
+            lowest = nearest("minimal", known)
+            return names.get(lowest, lowest)
+        return names.get("none", "none")
     effort: ThinkLevel | None = wanted.effort
     if effort is None and wanted.max_tokens is not None:
         effort = effort_of_budget(wanted.max_tokens)
         log.note("reasoning.budget", "reasoning")
     if effort is None:
         # On, and no word about how much (mappings.md §3.3).
-        return "medium" if wanted.mode == "adaptive" or wanted.enabled else None
-    if known and effort not in known:
+        effort = "medium" if wanted.mode == "adaptive" or wanted.enabled else None
+        return None if effort is None else names.get(effort, _known(effort, known))
+    found = names.get(effort) or _known(effort, known)
+    if found != effort:
         log.note("reasoning.effort", "reasoning")
-        return nearest(effort, known)
-    return effort
+    return found
+
+
+def _names(target: TargetModel) -> Mapping[str, str]:
+    """The vendor's words; a level that the model lacks stands for no other."""
+    known = target.capabilities.efforts
+    return {
+        effort: word
+        for effort, word in (target.capabilities.effort_names or {}).items()
+        if not known or word in known or word not in LEVELS
+    }
+
+
+def _known(effort: str, known: Sequence[str] | None) -> str:
+    return nearest(effort, known) if known else effort

@@ -13,6 +13,7 @@ from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_messages import MessageWriter
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.format_tools import (
+    custom_tools,
     write_response_format,
     write_tool_choice,
     write_tools,
@@ -21,12 +22,15 @@ from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reading import NULL
-from plexus.transformers.openai_chat.reasoning import write_reasoning
+from plexus.transformers.openai_chat.reasoning import is_on, write_reasoning
+from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
+from plexus.transformers.openai_chat.system import place_system
 from plexus.unified.content import ToolCallContent
 from plexus.unified.request import UnifiedChatRequest
 
 PATH = "/chat/completions"
 STOP_LIMIT = 4
+CONTINUE = "Continue."
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _PERSONAL = re.compile(r".+@.+\..+|\+?[\d ()-]{7,}")
 _TIERS = {"auto": "auto", "standard": "default", "standard_only": "default"}
@@ -53,21 +57,21 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
     writing = Writing(target, log, request.source.dialect == NAME)
     names = ToolNames(_tool_names(request))
     body: Body = {"model": target.model, "messages": []}
-    _write_conversation(body, request, writing, names)
+    prefix = _write_conversation(body, request, writing, names)
     _write_limits(body, request, writing)
     _write_sampling(body, request, writing)
-    if request.reasoning is not None:
-        body.update(write_reasoning(request.reasoning, writing))
-        if request.reasoning.summary is not None:
-            log.note("reasoning.summary")
+    thinks = _write_reasoning(body, request, writing)
     _write_options(body, request, writing)
     _write_identity(body, request, writing)
     _note_elsewhere(request, log)
     if request.stream:
         body["stream"] = True
-        body["stream_options"] = _stream_options(request)
+        options = _stream_options(request, writing)
+        if options:
+            body["stream_options"] = options
     for name, value in request.extra.get(NAME, {}).items():
         body.setdefault(name, value)
+    _fit(body, writing, thinks)
     return WireRequest(
         target=target,
         path=PATH,
@@ -76,14 +80,28 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
+        custom_tools=custom_tools(request, writing, names),
+        prefix=prefix,
     )
 
 
+def _fit(body: Body, writing: Writing, thinks: bool) -> None:
+    """The members under the vendor's names, without those it refuses."""
+    capabilities = writing.target.capabilities
+    leave_out(body, refused(capabilities, thinks), writing.log)
+    for name, other in (capabilities.rename or {}).items():
+        if name in body:
+            body.setdefault(other, body.pop(name))
+
+
 def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
-    """The client's bytes with ``model`` replaced and, for streams, usage asked for."""
+    """The client's bytes with ``model`` replaced and, for streams, usage asked for.
+
+    A vendor that sends usage unasked, or refuses to be asked, is not asked.
+    """
     changes: dict[str, bytes | None] = {"model": msgspec.json.encode(target.model)}
     hide = False
-    if call.stream:
+    if call.stream and target.capabilities.stream_usage in (None, "option"):
         options = call.body.fields.get("stream_options", NULL)
         try:
             asked = {} if options == NULL else _members(options)
@@ -111,29 +129,45 @@ def _tool_names(request: UnifiedChatRequest) -> list[str]:
 
 def _write_conversation(
     body: Body, request: UnifiedChatRequest, writing: Writing, names: ToolNames
-) -> None:
+) -> str:
+    """Messages, tools and the form of the answer; the prefix that the vendor will repeat."""
     messages = MessageWriter(writing, names).write(request.messages)
-    last = request.messages[-1] if request.messages else None
-    if last is not None and last.role == "assistant" and not last.tool_calls and not writing.native:
-        writing.log.note("message.prefill", f"messages[{len(request.messages) - 1}]")
+    prefix = _write_prefill(messages, request, writing)
     tools = write_tools(request, writing, names)
     if tools:
         body["tools"] = tools
     choice = write_tool_choice(request, tools, writing, names)
     if choice is not None:
         body["tool_choice"] = choice
-    if request.parallel_tool_calls is not None:
-        if tools:
-            body["parallel_tool_calls"] = request.parallel_tool_calls
-        else:
-            writing.log.note("parallel_tool_calls")
+    if request.parallel_tool_calls is not None and tools:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.response_format is not None:
         form, instruction = write_response_format(request.response_format, writing)
-        body["response_format"] = form
+        if form is not None:
+            body["response_format"] = form
         if instruction is not None:
-            prefix = sum(1 for _ in request.system_prefix())
-            messages.insert(min(prefix, len(messages)), {"role": "system", "content": instruction})
-    body["messages"] = messages
+            count = sum(1 for _ in request.system_prefix())
+            messages.insert(min(count, len(messages)), {"role": "system", "content": instruction})
+    body["messages"] = place_system(messages, writing)
+    return prefix
+
+
+def _write_prefill(messages: list[Any], request: UnifiedChatRequest, writing: Writing) -> str:
+    """A last assistant message to be continued (mappings.md §4; vendors.md §6)."""
+    last = request.messages[-1] if request.messages else None
+    if last is None or last.role != "assistant" or last.tool_calls:
+        return ""
+    capabilities = writing.target.capabilities
+    if capabilities.prefix_field:
+        messages[-1]["prefix"] = True
+        return last.text
+    path = f"messages[{len(request.messages) - 1}]"
+    if capabilities.prefill is False:
+        writing.log.note("message.prefill", path)
+        messages.append({"role": "user", "content": CONTINUE})
+    elif capabilities.prefill is None and not writing.native:
+        writing.log.note("message.prefill", path)
+    return ""
 
 
 def _write_limits(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
@@ -153,6 +187,8 @@ def _write_limits(body: Body, request: UnifiedChatRequest, writing: Writing) -> 
         if request.stop[:most]:
             body["stop"] = list(request.stop[:most])
     if request.n != 1:
+        if capabilities.n_max is not None and request.n > capabilities.n_max:
+            writing.log.note("n")
         body["n"] = request.n
 
 
@@ -162,9 +198,13 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
     if temperature is not None and highest is not None and temperature > highest:
         log.note("temperature.range", "temperature")
         temperature = highest
+    top_p = request.top_p
+    if capabilities.temperature_or_top_p and temperature is not None and top_p is not None:
+        log.note("top_p")
+        top_p = None
     openai: dict[str, Any] = {
         "temperature": temperature,
-        "top_p": request.top_p,
+        "top_p": top_p,
         "frequency_penalty": request.frequency_penalty,
         "presence_penalty": request.presence_penalty,
         "logit_bias": request.logit_bias,
@@ -173,12 +213,16 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
     for name, value in openai.items():
         if value is None:
             continue
-        if capabilities.sampling == "none":
-            log.note(name)
-        else:
+        if capabilities.sampling != "none":
             body[name] = value
+        elif says_something(name, value):
+            log.note(name)
     if request.top_logprobs is not None and capabilities.sampling != "none":
         body["top_logprobs"] = request.top_logprobs
+    if capabilities.logprobs_form == "integer":
+        count = body.pop("top_logprobs", 0)
+        if "logprobs" in body:
+            body["logprobs"] = (count or 1) if body["logprobs"] else 0
     vendors: dict[str, Any] = {
         "top_k": request.top_k,
         "min_p": request.min_p,
@@ -191,6 +235,24 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
             log.note(name)
         else:
             body[name] = value
+
+
+def _write_reasoning(body: Body, request: UnifiedChatRequest, writing: Writing) -> bool:
+    """Whether the model will think, as far as is known: it does when it can and nobody said no."""
+    capabilities, wanted = writing.target.capabilities, request.reasoning
+    on = is_on(wanted)
+    thinks = capabilities.thinking_default != "off" if on is None else on
+    if thinks and capabilities.reasoning_with_tools is False and "tools" in body:
+        # Silence would be refused as well, where the model thinks unasked (openai-chat.md §7).
+        if on:
+            writing.log.note("reasoning.tools", "reasoning")
+        body["reasoning_effort"] = "none"
+        return False
+    if wanted is not None:
+        body.update(write_reasoning(wanted, writing))
+        if wanted.summary is not None and "reasoning" not in body:
+            writing.log.note("reasoning.summary")
+    return thinks
 
 
 def _write_options(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
@@ -222,21 +284,31 @@ def _write_identity(body: Body, request: UnifiedChatRequest, writing: Writing) -
         who = request.safety_identifier or request.user
         if who:
             if len(who) > 128 or _PERSONAL.fullmatch(who):
-                writing.log.note("user")
+                writing.log.note("user.hash", "user")
                 who = sha256(who.encode()).hexdigest()[:32]
-            body["safety_identifier"] = who
+            older = "safety_identifier" in refused(writing.target.capabilities)
+            body["user" if older else "safety_identifier"] = who
     _write_cache(body, request, writing)
+    _write_tier(body, request, writing)
+
+
+def _write_tier(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+    known = writing.target.capabilities.service_tiers
+    wanted = "fast" if request.speed == "fast" else request.service_tier
+    if wanted is None:
+        return
+    if known is not None:
+        tier = known.get(wanted)
+        if tier is None and writing.native and wanted in known.values():
+            tier = wanted
+    else:
+        tier = _TIERS.get(wanted, wanted if writing.native else None)
+    if tier is None:
+        writing.log.note("service_tier")
+        return
     if request.speed == "fast":
         writing.log.note("speed")
-        body["service_tier"] = "fast"
-    elif request.service_tier is not None:
-        tier = _TIERS.get(request.service_tier)
-        if tier is None and writing.native:
-            tier = request.service_tier
-        if tier is None:
-            writing.log.note("service_tier")
-        else:
-            body["service_tier"] = tier
+    body["service_tier"] = tier
 
 
 def _write_cache(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
@@ -270,9 +342,12 @@ def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
             log.note("extra", next(iter(fields)))
 
 
-def _stream_options(request: UnifiedChatRequest) -> dict[str, bool]:
-    options = {"include_usage": True}
-    asked = request.stream_options
-    if asked is not None and asked.include_obfuscation is not None:
-        options["include_obfuscation"] = asked.include_obfuscation
+def _stream_options(request: UnifiedChatRequest, writing: Writing) -> dict[str, bool]:
+    """Empty where the vendor sends usage unasked, or refuses to be asked."""
+    options: dict[str, bool] = {}
+    if writing.target.capabilities.stream_usage in (None, "option"):
+        options["include_usage"] = True
+        asked = request.stream_options
+        if asked is not None and asked.include_obfuscation is not None:
+            options["include_obfuscation"] = asked.include_obfuscation
     return options

@@ -25,6 +25,9 @@ _FORBIDDEN = frozenset(
     }
 )
 
+_NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_VALUES = frozenset({"const", "default", "enum", "examples"})
+
 
 def with_properties(schema: Raw) -> Raw:
     """OpenAI drops an object without ``properties``: an empty one is added."""
@@ -32,6 +35,39 @@ def with_properties(schema: Raw) -> Raw:
     if "properties" in fields or bytes(fields.get("type", b"")) != b'"object"':
         return schema
     return Raw(msgspec.json.encode({**fields, "properties": {}}))
+
+
+def without(schema: Raw, keywords: Collection[str]) -> tuple[Raw, bool]:
+    """``schema`` without these keywords, and whether that weakened it.
+
+    ``additionalProperties:false`` takes a keyword out only where it has this value.  ``$schema``
+    says nothing about the values and weakens nothing.
+    """
+    value = msgspec.json.decode(schema)
+    found: set[str] = set()
+    cleaned = _cleaned(value, frozenset(keywords), found)
+    if not found:
+        return schema, False
+    return Raw(msgspec.json.encode(cleaned)), bool(found - {"$schema"})
+
+
+def _cleaned(value: object, keywords: frozenset[str], found: set[str]) -> object:
+    if isinstance(value, list):
+        return [_cleaned(item, keywords, found) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out: dict[str, object] = {}
+    for name, inner in value.items():
+        if name in keywords or f"{name}:{msgspec.json.encode(inner).decode()}" in keywords:
+            found.add(name)
+        elif name in _NAMED and isinstance(inner, dict):
+            # Their members are names, not keywords.
+            out[name] = {key: _cleaned(item, keywords, found) for key, item in inner.items()}
+        elif name in _VALUES:
+            out[name] = inner
+        else:
+            out[name] = _cleaned(inner, keywords, found)
+    return out
 
 
 def is_strict(schema: Raw) -> bool:

@@ -165,7 +165,7 @@ class ChatStreamParser:
     def _choice_parser(self, index: int) -> ChoiceParser:
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = ChoiceParser(index, self._maker)
+            choice = self._choices[index] = ChoiceParser(index, self._maker, self._wire)
         return choice
 
     def _fail(self, error: UnifiedError) -> list[StreamChunk]:
@@ -214,6 +214,8 @@ class ChatStreamParser:
         error = choice_error(fields, finish, self._wire.target.provider)
         if error is None:
             choice.read(fields, finish, whole)
+            if choice.malformed:
+                return malformed_call(self._wire.target.provider)
         return error
 
 
@@ -222,6 +224,16 @@ def _created(raw: Raw | None) -> int:
         return 0
     value = _time(raw)
     return int(value) if isinstance(value, int | float) else 0
+
+
+def malformed_call(provider: str) -> UnifiedError:
+    """The error for a tool call that the provider could not read out of the model's answer."""
+    return UnifiedError(
+        kind="upstream",
+        message=f"{provider or 'the provider'} sent a malformed tool call",
+        code="malformed_tool_call",
+        upstream=UpstreamDetail(provider=provider),
+    )
 
 
 def empty(provider: str) -> UnifiedError:

@@ -30,11 +30,13 @@ from plexus.unified.content import (
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import (
     ClientBuiltinTool,
+    CustomTool,
     FunctionTool,
     PromptCache,
     Reasoning,
     ResponseFormat,
     ServerTool,
+    ToolChoice,
     UnifiedChatRequest,
     UnifiedMessage,
 )
@@ -62,6 +64,8 @@ def with_result(*content: Content, **flags: Any) -> UnifiedChatRequest:
 
 
 RAW = Raw(b"[1]")
+FUNCTION = FunctionTool(name="f")
+SYSTEM = UnifiedMessage(role="system", content=(TextContent(text="be brief"),))
 REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "container": (asked(HI, container=RAW), TARGET),
     "context_management": (asked(HI, context_management=RAW), TARGET),
@@ -79,7 +83,10 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         TARGET,
     ),
     "min_p": (asked(HI, min_p=0.1), TARGET),
-    "parallel_tool_calls": (asked(HI, parallel_tool_calls=False), TARGET),
+    "parallel_tool_calls": (
+        asked(HI, tools=(FUNCTION,), parallel_tool_calls=False),
+        target(drop=("parallel_tool_calls",)),
+    ),
     "part.cache_control": (
         with_part(TextContent(text="x", cache_control=CacheControl())),
         TARGET,
@@ -167,8 +174,7 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "service_tier": (asked(HI, service_tier="ultrafast"), TARGET),
     "speed": (asked(HI, speed="fast"), TARGET),
     "stop": (asked(HI, stop=("a", "b", "c", "d", "e")), TARGET),
-    "store": (asked(HI, store=True), TARGET),
-    "temperature": (asked(HI, temperature=1.0), NO_SAMPLING),
+    "temperature": (asked(HI, temperature=0.5), NO_SAMPLING),
     "temperature.range": (asked(HI, temperature=1.9), target(temperature_max=1.0)),
     "tool.builtin": (
         asked(HI, tools=(ClientBuiltinTool(kind="bash", dialect="other", raw=RAW),)),
@@ -195,7 +201,77 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "top_k": (asked(HI, top_k=1), TARGET),
     "top_p": (asked(HI, top_p=0.1), NO_SAMPLING),
     "truncation": (asked(HI, truncation="auto"), TARGET),
-    "user": (asked(HI, user="ann@example.org"), TARGET),
+    "user": (asked(HI, user="u"), target(drop=("user", "safety_identifier"))),
+    "user.hash": (asked(HI, user="ann@example.org"), TARGET),
+    "audio": (asked(HI, audio=RAW), target(drop=("audio",))),
+    "extra.refused": (
+        asked(HI, extra={"openai-chat": {"odd": RAW}}),
+        target(drop=("odd",)),
+    ),
+    "message.ext": (
+        asked(UnifiedMessage(role="user", content=HI.content, ext={"openai-chat": {"x": RAW}})),
+        target(known_fields_only=True),
+    ),
+    "message.system_mid": (asked(HI, SYSTEM), target(mid_system=False)),
+    "message.system_multi": (asked(SYSTEM, SYSTEM, HI), target(multi_system=False)),
+    "message.system_role": (asked(SYSTEM, HI), target(system_role="user")),
+    "metadata": (asked(HI, metadata={"a": "b"}), target(drop=("metadata",))),
+    "modalities": (asked(HI, modalities=("audio",)), target(drop=("modalities",))),
+    "moderation": (asked(HI, moderation=RAW), target(drop=("moderation",))),
+    "n": (asked(HI, n=2), target(n_max=1)),
+    "part.ext": (
+        with_part(TextContent(text="x", ext={"openai-chat": {"x": RAW}})),
+        target(known_fields_only=True),
+    ),
+    "prediction": (asked(HI, prediction=RAW), target(drop=("prediction",))),
+    "prompt_cache.key": (
+        asked(HI, prompt_cache=PromptCache(key="k")),
+        target(drop=("prompt_cache_key",)),
+    ),
+    "reasoning": (asked(HI, reasoning=Reasoning(effort="low")), target(thinking_form="none")),
+    "reasoning.tools": (
+        asked(HI, tools=(FUNCTION,), reasoning=Reasoning(effort="low")),
+        target(reasoning_with_tools=False),
+    ),
+    "response_format.json_object": (
+        asked(HI, response_format=ResponseFormat(type="json_object")),
+        target(json_object=False),
+    ),
+    "seed": (asked(HI, seed=1), target(drop=("seed",))),
+    "store": (asked(HI, store=True), target(drop=("store",))),
+    "part.tool_call.custom": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", kind="custom"),)
+            ),
+            UnifiedMessage(role="tool", content=(ToolResultContent(tool_call_id="c1"),)),
+        ),
+        target(custom_tools=False),
+    ),
+    "tool.custom": (asked(HI, tools=(CustomTool(name="f"),)), target(custom_tools=False)),
+    "tool.description": (
+        asked(HI, tools=(FunctionTool(name="f", description="abc"),)),
+        target(tool_description_max=2),
+    ),
+    "tool.schema": (
+        asked(HI, tools=(FunctionTool(name="f", parameters=Raw(b'{"minLength": 1}')),)),
+        target(schema_drop=("minLength",)),
+    ),
+    "tool_choice.allowed": (
+        asked(
+            HI,
+            tools=(FUNCTION, FunctionTool(name="g")),
+            tool_choice=ToolChoice(mode="allowed", names=("g",)),
+        ),
+        target(tool_choices=("auto",)),
+    ),
+    "tool_choice.none": (
+        asked(HI, tools=(FUNCTION,), tool_choice=ToolChoice(mode="none")),
+        target(tool_choices=("auto",)),
+    ),
+    "verbosity": (asked(HI, verbosity="low"), target(drop=("verbosity",))),
+    "web_search": (asked(HI, web_search=RAW), target(drop=("web_search_options",))),
 }
 
 

@@ -26,6 +26,9 @@ OPENROUTER = Provider(
         "openai-chat": "https://openrouter.ai/api/v1",
     },
     api_key=SecretRef(env="OPENROUTER_API_KEY"),
+    headers={
+        "x-title": "Plexus",
+    },
 )
 
 ROUTER = Provider(

@@ -3,12 +3,25 @@
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
 from plexus.transformers import anthropic_messages, openai_chat, openai_responses
-from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import AZURE_OLD
 
-MODEL = TargetModel(provider="azure-old", model="my-deployment", family="openai")
+MODEL = TargetModel(
+    provider="azure-old",
+    model="my-deployment",
+    family="openai",
+    capabilities=Capabilities(
+        drop=(
+            "moderation",
+            "prompt_cache_options",
+            "verbosity",
+        ),
+        max_tokens_field="max_completion_tokens",
+        tool_description_max=1024,
+    ),
+)
 
 TARGET = Target(
     name="azure-old/my-deployment",

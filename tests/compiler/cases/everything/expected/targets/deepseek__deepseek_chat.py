@@ -43,6 +43,18 @@ MODEL = TargetModel(
     family="deepseek",
     capabilities=Capabilities(
         context_window=64000,
+        custom_tools=False,
+        drop=(
+            "min_p",
+            "repetition_penalty",
+            "seed",
+            "top_k",
+        ),
+        effort_names={
+            "medium": "high",
+            "minimal": "low",
+            "xhigh": "high",
+        },
         efforts=(
             "low",
             "high",
@@ -51,8 +63,17 @@ MODEL = TargetModel(
         json_schema=False,
         max_output_tokens=8192,
         max_tokens_field="max_tokens",
+        openai_extras=False,
+        reasoning_echo="required",
         reasoning_field="reasoning_content",
+        strict_tools=False,
         system_role="system",
+        thinking_default="on",
+        thinking_drop=(
+            "logprobs",
+            "top_logprobs",
+        ),
+        thinking_form="thinking",
     ),
 )
 

@@ -42,10 +42,37 @@ MODEL = TargetModel(
     model="deepseek-reasoner",
     family="deepseek",
     capabilities=Capabilities(
+        custom_tools=False,
+        drop=(
+            "min_p",
+            "repetition_penalty",
+            "seed",
+            "top_k",
+        ),
+        effort_names={
+            "medium": "high",
+            "minimal": "low",
+            "xhigh": "high",
+        },
+        efforts=(
+            "none",
+            "low",
+            "high",
+            "max",
+        ),
         json_schema=False,
         max_tokens_field="max_tokens",
+        openai_extras=False,
+        reasoning_echo="required",
         reasoning_field="reasoning_content",
+        strict_tools=False,
         system_role="system",
+        thinking_default="on",
+        thinking_drop=(
+            "logprobs",
+            "top_logprobs",
+        ),
+        thinking_form="thinking",
     ),
 )
 

@@ -20,7 +20,7 @@ MODEL = TargetModel(
     capabilities=Capabilities(
         max_tokens_field="max_tokens",
         reasoning_field="reasoning",
-        system_role="system",
+        thinking_form="reasoning",
     ),
 )
 

@@ -29,7 +29,12 @@ MODEL = TargetModel(
     provider="router",
     model="gpt",
     family="vercel",
-    capabilities=Capabilities(reasoning_field="reasoning", system_role="system"),
+    capabilities=Capabilities(
+        cache_breakpoints=False,
+        reasoning_field="reasoning",
+        system_role="system",
+        thinking_form="reasoning",
+    ),
 )
 
 TARGET = Target(
