@@ -45,8 +45,10 @@ regen: .venv/.dev ## rewrite generated/, golden files and generated pages of doc
 
 lock: ## lock the dependencies again (needs uv)
 	$(UV) pip compile $(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile $(LOCK) -c requirements/runtime.txt $(CLOUDS) \
+		pyproject.toml -o requirements/clouds.txt
 	$(UV) pip compile $(LOCK) requirements/build.in -o requirements/build.txt
-	$(UV) pip compile $(LOCK) -c requirements/runtime.txt -c requirements/build.txt \
+	$(UV) pip compile $(LOCK) -c requirements/clouds.txt -c requirements/build.txt $(CLOUDS) \
 		pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove the environment and all caches
@@ -56,6 +58,8 @@ clean: ## remove the environment and all caches
 # The packages left out are for Windows and for browsers, where Plexus does not run.
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-package colorama --no-emit-package httpx2-jsfetch --custom-compile-command 'make lock'
+
+CLOUDS := --extra bedrock --extra vertex
 
 # A stamp is written only after its whole step went well, so a broken set-up is done again.
 LOCKS := requirements/runtime.txt requirements/build.txt

@@ -20,7 +20,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "observe": (set(), {"msgspec"}),
     "gateway": (
         {"unified", "streaming", "transformers", "routing", "accounts", "observe"},
-        {"msgspec", "falcon", "uvicorn", "uvloop", "httptools", "httpx", "httpx2"},
+        {
+            "msgspec",
+            "falcon",
+            "uvicorn",
+            "uvloop",
+            "httptools",
+            "httpx",
+            "httpx2",
+            "botocore",
+            "google",
+        },
     ),
     "compiler": (
         {"unified", "transformers", "routing"},

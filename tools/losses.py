@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from plexus.compiler import catalog
+from plexus.compiler import catalog, platforms
 from plexus.compiler.losses import LossRow, rows
 
 HEAD = """\
@@ -18,16 +18,24 @@ own targets is printed by `plexus explain ALIAS`.
 
 def page() -> str:
     """The whole page, final newline included."""
-    pairs = itertools.product(catalog.dialects(), repeat=2)
-    return "\n".join([HEAD, *(_direction(client, provider) for client, provider in pairs)])
+    pairs = itertools.product(catalog.client_dialects(), catalog.dialects())
+    parts = [_direction(client, provider) for client, provider in pairs]
+    clouds = [
+        _direction(dialect, dialect, name)
+        for name in platforms.NAMES
+        for dialect in catalog.client_dialects()
+        if platforms.losses(name, dialect)
+    ]
+    return "\n".join([HEAD, *parts, *clouds])
 
 
-def _direction(client: str, provider: str) -> str:
+def _direction(client: str, provider: str, platform: str | None = None) -> str:
+    cloud = "" if platform is None else f" on {platform}"
     lines = [
-        f"## A client of {client}, a provider of {provider}\n",
+        f"## A client of {client}, a provider of {provider}{cloud}\n",
         "| in the | outcome | field | what happens | when |",
         "|---|---|---|---|---|",
-        *map(_line, rows(client, provider)),
+        *map(_line, rows(client, provider, None, platform, passthrough=bool(platform))),
         "",
     ]
     return "\n".join(lines)

@@ -84,7 +84,7 @@ def transformers(arguments: Namespace) -> int:
     """Dialects, steps with their options, profiles, selectors; what each is in one line."""
     print("dialects (type, or keys of api_base_url)")
     for name in catalog.dialects():
-        print(f"  {name}")
+        print(f"  {name}" if name in catalog.client_dialects() else f"  {name} (providers only)")
     print("  echo (type only)\n\nsteps of transformer.use")
     for name in catalog.step_names():
         found = catalog.step(name)

@@ -19,10 +19,11 @@ from plexus.compiler.parents import DIALECTS
 
 if TYPE_CHECKING:
     from plexus.routing.selectors.base import Selector
-    from plexus.transformers.base import Dialect, Step, WireStep
+    from plexus.transformers.base import Dialect, ProviderDialect, Step, WireStep
 
     StepClass = type[Step] | type[WireStep]
 
+_NO_DIALECTS = ("platforms", "steps")
 _FOREIGN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _IMPORT_FAILURES = (
     ArithmeticError,
@@ -55,7 +56,13 @@ def dialects() -> dict[str, str]:
     import plexus.transformers as package
 
     found = sorted(module.name for module in iter_modules(package.__path__) if module.ispkg)
-    return {name.replace("_", "-"): name for name in found if name != "steps"}
+    return {name.replace("_", "-"): name for name in found if name not in _NO_DIALECTS}
+
+
+@cache
+def client_dialects() -> dict[str, str]:
+    """Those of them that clients speak too: a provider's dialect has no ``parse_request``."""
+    return {name: module for name, module in dialects().items() if _has_client(name)}
 
 
 @cache
@@ -74,9 +81,18 @@ def selector_names() -> tuple[str, ...]:
 
 
 @cache
-def dialect(name: str) -> Dialect:
+def dialect(name: str) -> ProviderDialect:
     """The module of a served dialect."""
-    return cast("Dialect", import_module(f"plexus.transformers.{dialects()[name]}"))
+    return cast("ProviderDialect", import_module(f"plexus.transformers.{dialects()[name]}"))
+
+
+def client_dialect(name: str) -> Dialect:
+    """The module of a dialect that clients speak.  KeyError for one that only providers speak."""
+    return cast("Dialect", import_module(f"plexus.transformers.{client_dialects()[name]}"))
+
+
+def _has_client(name: str) -> bool:
+    return hasattr(dialect(name), "parse_request")
 
 
 def step(name: str) -> StepClass:

@@ -58,6 +58,26 @@ class Model(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
 
 
+class Credential(Struct, frozen=True):
+    """A credential that is made anew at run time; ``type`` is ``aws`` or ``google``."""
+
+    type: str
+    region: str | None = None
+    service: str | None = None
+    profile: str | None = None
+    access_key_id: Secret | None = None
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+    key: Secret | None = None
+
+    def secrets(self) -> Iterator[tuple[str, Secret]]:
+        """By the name of their key."""
+        for name in ("access_key_id", "secret_access_key", "session_token", "key"):
+            value = getattr(self, name)
+            if value is not None:
+                yield name, value
+
+
 class Provider(Struct, frozen=True):
     """``urls`` is empty for echo; ``models`` is None when the config does not list them.
 
@@ -67,7 +87,10 @@ class Provider(Struct, frozen=True):
     name: str
     type: str | None = None
     urls: dict[str, str] = {}
+    platform: str | None = None
+    api_version: str | None = None
     api_key: Secret | None = None
+    credential: Credential | None = None
     models: dict[str, Model] | None = None
     headers: dict[str, str | Secret] = {}
     extra_body: dict[str, Json] = {}
@@ -173,7 +196,10 @@ def _provider(name: str, data: dict[str, Json]) -> Provider:
         name=name,
         type=data.get("type"),
         urls=_urls(data),
+        platform=data.get("platform"),
+        api_version=data.get("api_version"),
         api_key=_secret(data.get("api_key")),
+        credential=_credential(data.get("credential")),
         models=_models(at, data),
         headers={
             key: value if isinstance(value, str) else Secret(**value)
@@ -205,6 +231,21 @@ def _urls(data: dict[str, Json]) -> dict[str, str]:
     if isinstance(urls, str) and "type" in data:
         return {data["type"]: urls}
     return {}
+
+
+def _credential(data: dict[str, Json] | None) -> Credential | None:
+    if not data or "type" not in data:
+        return None
+    return Credential(
+        type=data["type"],
+        region=data.get("region"),
+        service=data.get("service"),
+        profile=data.get("profile"),
+        access_key_id=_secret(data.get("access_key_id")),
+        secret_access_key=_secret(data.get("secret_access_key")),
+        session_token=_secret(data.get("session_token")),
+        key=_secret(data.get("key")),
+    )
 
 
 def _models(at: Path, data: dict[str, Json]) -> dict[str, Model] | None:

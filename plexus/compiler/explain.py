@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
+from plexus.compiler.platforms import losses
 from plexus.compiler.profiles import profiles
 from plexus.compiler.resolve import Chosen
 
@@ -23,9 +25,8 @@ def explain(plan: Plan, name: str) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight)]
-    for (client, upstream), found in _translations(target for target, _ in alias.targets):
-        models = [target.to() for target in found]
-        lines += ["", f"{client} → {upstream}", *_losses(rows(client, upstream, models))]
+    for way, found in _translations(target for target, _ in alias.targets):
+        lines += ["", way.title, *_losses(way.rows(found))]
     return "\n".join(lines) + "\n"
 
 
@@ -39,9 +40,10 @@ def report(plan: Plan) -> str:
         f"{_many(len(plan.aliases), 'alias')}, {_many(len(plan.targets), 'target')};"
         f" {passed} of {_many(total, 'route')} passed through"
     ]
-    for (client, upstream), found in _translations(targets):
-        lines.append(f"{client} → {upstream}: translated for {_many(len(found), 'target')}")
-        lines += _summary(rows(client, upstream, [target.to() for target in found]))
+    for way, found in _translations(targets):
+        said = "passed through" if way.passthrough else "translated"
+        lines.append(f"{way.title}: {said} for {_many(len(found), 'target')}")
+        lines += _summary(way.rows(found))
     return "\n".join(lines) + "\n"
 
 
@@ -111,25 +113,53 @@ def _options(arguments: Mapping[str, object]) -> str:
 
 def _how(route: Route) -> str:
     if route.passthrough:
-        return "passed through"
+        return f"passed through{_on(route.platform)}"
     if route.client == route.upstream:
         return "translated through the canonical form, because of its steps"
-    return f"translated to {route.upstream}"
+    return f"translated to {route.upstream}{_on(route.platform)}"
+
+
+def _on(platform: str | None) -> str:
+    return "" if platform is None else f" on {platform}"
+
+
+class _Way(Struct, frozen=True, order=True):
+    """From a client's dialect to a provider's, and the cloud that stands between ("": none)."""
+
+    client: str
+    upstream: str
+    platform: str
+    passthrough: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.client} → {self.upstream}{_on(self.platform or None)}"
+
+    def rows(self, targets: Iterable[PlannedTarget]) -> tuple[LossRow, ...]:
+        models = [target.to() for target in targets]
+        cloud = self.platform or None
+        return rows(self.client, self.upstream, models, cloud, self.passthrough)
 
 
 def _translations(
     targets: Iterable[PlannedTarget],
-) -> list[tuple[tuple[str, str], list[PlannedTarget]]]:
-    """The pairs of dialects that are translated between, and for which targets.
+) -> list[tuple[_Way, list[PlannedTarget]]]:
+    """The ways on which something can be lost, and for which targets.
 
-    The two can be the same: steps end pass-through.
+    The two dialects can be the same: steps end pass-through, and a cloud does not take everything.
     """
-    found: dict[tuple[str, str], list[PlannedTarget]] = {}
+    found: dict[_Way, list[PlannedTarget]] = {}
     for target in targets:
         for route in target.routes:
-            if not route.passthrough:
-                found.setdefault((route.client, route.upstream), []).append(target)
+            if not route.passthrough or _changes(route):
+                cloud = route.platform or ""
+                way = _Way(route.client, route.upstream, cloud, route.passthrough)
+                found.setdefault(way, []).append(target)
     return sorted(found.items(), key=lambda item: item[0])
+
+
+def _changes(route: Route) -> bool:
+    return route.platform is not None and bool(losses(route.platform, route.upstream))
 
 
 def _losses(found: Iterable[LossRow]) -> Iterator[str]:

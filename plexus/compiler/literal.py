@@ -165,6 +165,9 @@ def _escaped(char: str, quote: str) -> str:
 
 def _long_text(value: str, indent: int) -> str:
     """A text that does not fit its line, as adjacent pieces in parentheses."""
+    if not value:
+        # Parentheses around nothing are a tuple.
+        return text(value)
     inner = indent + _STEP
     room = WIDTH - inner - 2
     pieces: list[str] = []

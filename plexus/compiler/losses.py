@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from plexus.compiler import catalog
+from plexus.compiler import catalog, platforms
 
 if TYPE_CHECKING:
     from plexus.transformers.capabilities import TargetModel
@@ -28,14 +28,19 @@ class LossRow(Struct, frozen=True):
 
 
 def rows(
-    client: str, upstream: str, targets: Sequence[TargetModel] | None = None
+    client: str,
+    upstream: str,
+    targets: Sequence[TargetModel] | None = None,
+    platform: str | None = None,
+    passthrough: bool = False,
 ) -> tuple[LossRow, ...]:
     """What a client of one dialect can lose at a provider of another, the worst first.
 
     Only fields that the client's dialect can say on the way out, and the provider's on the way
-    back; with ``targets`` only what their capabilities let happen at one of them.
+    back; with ``targets`` only what their capabilities let happen at one of them.  What is passed
+    through loses nothing but what the cloud ``platform`` cannot take.
     """
-    to, back = catalog.dialect(upstream), catalog.dialect(client)
+    to, back = catalog.dialect(upstream), catalog.client_dialect(client)
     native = client == upstream
 
     def possible(loss: Loss) -> bool:
@@ -43,10 +48,14 @@ def rows(
             return not (native and loss.foreign)
         return any(loss.possible(target, native) for target in targets)
 
-    found = [
-        *_rows("request", back.REQUEST_FIELDS, filter(possible, to.REQUEST_LOSSES.values())),
-        *_rows("response", to.RESPONSE_FIELDS, filter(possible, back.RESPONSE_LOSSES.values())),
-    ]
+    found: list[LossRow] = []
+    if not passthrough:
+        sent, answered = to.REQUEST_LOSSES.values(), back.RESPONSE_LOSSES.values()
+        found += _rows("request", back.REQUEST_FIELDS, filter(possible, sent))
+        found += _rows("response", to.RESPONSE_FIELDS, filter(possible, answered))
+    if platform is not None:
+        table = platforms.losses(platform, upstream)
+        found += _rows("request", back.REQUEST_FIELDS, table.values())
     return tuple(sorted(found, key=lambda row: (row.part, ORDER.index(row.outcome), row.field)))
 
 

@@ -1,8 +1,9 @@
 """Names of musistudio/llms in ``transformer.use`` that are keys of a provider here.
 
 A dialect's name says which dialect the provider, or one of its models, is spoken to in: what
-``type`` says.  A vendor's name says which ``profile`` it has; it is a wire step as well.  Names are
-taken exactly as the parent writes them (docs/decisions/0011).
+``type`` says; those of a cloud say its ``platform`` too.  A vendor's name says which ``profile`` it
+has; it is a wire step as well.  Names are taken exactly as the parent writes them
+(docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ DIALECTS = {
     "vertex-openai": "openai-chat",
 }
 VENDORS = ("cerebras", "deepseek", "groq", "openrouter", "vercel")
-CLOUDS = {"vertex-claude": "Vertex AI", "vertex-gemini": "Vertex AI", "vertex-openai": "Vertex AI"}
-"""Dialects of a cloud that Plexus cannot sign in to yet."""
+CLOUDS = {"vertex-claude": "vertex", "vertex-gemini": "vertex", "vertex-openai": "vertex"}
+"""Names that also say which ``platform`` the provider is on."""
 
 VENDORS_SPEAK = "openai-chat"
 """What all of ``VENDORS`` speak, when nothing else is said."""
@@ -36,6 +37,9 @@ VENDORS_SPEAK = "openai-chat"
 OWN_MEMBERS = ("model", "stream", "messages", "contents", "input")
 """Members of a body that no configuration may set."""
 
+_SIGN_IN = (
+    'project and location stand in "api_base_url", the account in "credential": {"type": "google"}'
+)
 _BEARER = '"headers": {"Authorization": {"env": NAME}} sends what NAME holds, as in "Bearer KEY"'
 
 
@@ -51,7 +55,8 @@ class Fault(Struct, frozen=True):
 def meaning(name: str) -> str | None:
     """What a name stands for, in words; None for a plain step."""
     if name in DIALECTS:
-        return f"dialect {DIALECTS[name]}"
+        cloud = f" on {CLOUDS[name]}" if name in CLOUDS else ""
+        return f"dialect {DIALECTS[name]}{cloud}"
     return f"profile {name}" if name in VENDORS else None
 
 
@@ -72,6 +77,8 @@ def _applied(provider: Provider, url: object) -> Provider:
     dialect, vendor = _first(provider.steps, DIALECTS), _first(provider.steps, VENDORS)
     if vendor is not None and provider.profile is None:
         provider = replace(provider, profile=vendor.name)
+    if dialect is not None and provider.platform is None:
+        provider = replace(provider, platform=CLOUDS.get(dialect.name))
     if provider.type is not None or isinstance(url, dict):
         return provider
     spoken = VENDORS_SPEAK if vendor is not None else None
@@ -143,8 +150,9 @@ def _vendor(use: StepUse, provider: Provider) -> Fault | None:
 
 
 def _options(use: StepUse) -> Iterator[Fault]:
-    if use.options and use.name not in CLOUDS:
+    if use.options:
         hint = _BEARER if "UseBearer" in use.options else ""
+        hint = _SIGN_IN if use.name in CLOUDS else hint
         yield Fault((*use.path, 1), "P309", f"{quote(use.name)} takes no options", hint)
 
 
@@ -152,9 +160,9 @@ def _dialect(use: StepUse, provider: Provider, served: Collection[str]) -> Fault
     """Why a provider cannot be spoken to as ``use`` says."""
     at: Path = ("providers", provider.name)
     dialect, cloud = DIALECTS[use.name], CLOUDS.get(use.name)
-    if cloud is not None:
-        message = f"{quote(use.name)} is not served yet: Plexus cannot sign in to {cloud}"
-        return Fault(use.path, "P310", message)
+    if cloud not in (None, provider.platform):
+        has = f"{dotted((*at, 'platform'))} is {quote(provider.platform or 'none')}"
+        return Fault(use.path, "P431", f"{_means(use)}, but {has}")
     if dialect not in served:
         hint = f"served are {', '.join(served)}"
         return Fault(use.path, "P310", f"{_means(use)}, which is not served yet", hint)

@@ -21,7 +21,13 @@ from plexus.transformers.capabilities import Capabilities, TargetModel
 # A provider that does not speak the client's dialect is spoken to in the first of these that it
 # has: the one that can say more comes first.  Never in the order of the config, where the order of
 # keys means nothing.
-PREFERENCE = ("openai-responses", "anthropic-messages", "gemini", "openai-chat")
+PREFERENCE = (
+    "openai-responses",
+    "anthropic-messages",
+    "gemini",
+    "bedrock-converse",
+    "openai-chat",
+)
 
 DEFAULT_TIMEOUTS = Timeouts(connect=10.0, first_content=600.0, idle=120.0)
 
@@ -30,11 +36,15 @@ _IN_TARGET = ("model", "steps", "target", "wire_steps")
 
 
 class Route(Struct, frozen=True):
-    """How a target serves one client dialect; ``client == upstream`` with ``passthrough``."""
+    """How a target serves one client dialect; ``client == upstream`` with ``passthrough``.
+
+    ``platform`` is the cloud that stands between, if there is one.
+    """
 
     client: str
     upstream: str
     passthrough: bool
+    platform: str | None = None
 
 
 class PlannedTarget(Struct, frozen=True):
@@ -158,7 +168,10 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
         named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
-        routes=tuple(_route(client, spoken, bool(steps)) for client in catalog.dialects()),
+        routes=tuple(
+            _route(client, spoken, bool(steps), provider.platform)
+            for client in catalog.client_dialects()
+        ),
         timeouts=timeouts(resolved.config, provider, model),
     )
 
@@ -179,19 +192,19 @@ def _chain(
 
 
 def _spoken(resolved: Resolved, provider: Provider) -> tuple[str, ...]:
-    """The served dialects of a provider, the preferred ones first; echo speaks all of them."""
+    """The served dialects of a provider, the preferred ones first; echo speaks all of clients'."""
     served = catalog.dialects()
     if provider.echo:
-        return tuple(served)
+        return tuple(catalog.client_dialects())
     spoken = [name for name in resolved.urls[provider.name] if name in served]
     return tuple(sorted(spoken, key=PREFERENCE.index))
 
 
-def _route(client: str, spoken: tuple[str, ...], has_steps: bool) -> Route:
-    """A unified step ends pass-through; wire steps do not."""
+def _route(client: str, spoken: tuple[str, ...], has_steps: bool, platform: str | None) -> Route:
+    """A unified step ends pass-through; wire steps and platforms do not."""
     if client in spoken:
-        return Route(client, client, not has_steps)
-    return Route(client, spoken[0], False)
+        return Route(client, client, not has_steps, platform)
+    return Route(client, spoken[0], False, platform)
 
 
 def _profile(resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]) -> Chosen | None:

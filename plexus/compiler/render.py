@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from plexus.compiler import catalog
+from plexus.compiler import catalog, platforms
 from plexus.compiler.config import Config, Key, Provider, Secret, Timeouts
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.factory import Constructor
@@ -100,12 +100,38 @@ def _provider(plan: Plan, provider: Provider, imports: Imports) -> Call:
         ("name", provider.name),
         ("urls", plan.urls.get(provider.name, {})),
         ("echo", provider.echo),
+        ("platform", _platform(provider, imports)),
         ("api_key", _secret(provider.api_key, imports)),
+        ("credential", _credential(provider, imports)),
         ("headers", headers),
         ("proxy", _reference(provider.proxy, imports)),
         ("ca_file", provider.ca_file),
     ]
     return Call("Provider", keywords=_written(given))
+
+
+def _platform(provider: Provider, imports: Imports) -> Expr:
+    made = platforms.constructor(provider)
+    return None if made is None else _constructor(made, imports)
+
+
+def _credential(provider: Provider, imports: Imports) -> Expr:
+    credential = provider.credential
+    if credential is None:
+        return None
+    if credential.type == "google":
+        key: tuple[tuple[str, Expr], ...] = (("key", _secret(credential.key, imports)),)
+        return Call(imports.add(_TARGET, "GoogleToken"), keywords=_written(list(key)))
+    signed = platforms.signature(provider)
+    assert signed is not None
+    region, service = signed
+    given: list[tuple[str, Expr]] = [
+        ("region", region),
+        ("service", service if service != "bedrock" else None),
+        ("profile", credential.profile),
+        *((name, _secret(secret, imports)) for name, secret in credential.secrets()),
+    ]
+    return Call(imports.add(_TARGET, "AwsSignature"), keywords=_written(given))
 
 
 def _written(given: list[tuple[str, Expr]]) -> tuple[tuple[str, Expr], ...]:
@@ -207,7 +233,7 @@ def _model(target: PlannedTarget, imports: Imports) -> Call:
 
 def _target_call(target: PlannedTarget, constant: str, imports: Imports) -> Call:
     routes: dict[str, Expr] = {
-        route.client: (_candidate(target, route, imports),) for route in target.routes
+        route.client: (_candidate(target, route, constant, imports),) for route in target.routes
     }
     keywords: list[tuple[str, Expr]] = [
         ("name", target.name),
@@ -221,7 +247,7 @@ def _target_call(target: PlannedTarget, constant: str, imports: Imports) -> Call
     return Call("Target", keywords=tuple(keywords))
 
 
-def _candidate(target: PlannedTarget, route: Route, imports: Imports) -> Call:
+def _candidate(target: PlannedTarget, route: Route, constant: str, imports: Imports) -> Call:
     client, upstream = (
         Name(imports.add("plexus.transformers", catalog.dialects()[name]))
         for name in (route.client, route.upstream)
@@ -235,6 +261,8 @@ def _candidate(target: PlannedTarget, route: Route, imports: Imports) -> Call:
         name, arguments = "Translate", (client, upstream, Name("MODEL"), *tail)
     imports.add("plexus.transformers.translation", name)
     keywords = _repair(target.provider, route)
+    if route.platform is not None:
+        keywords = (("platform", Name(f"{constant}.platform")), *keywords)
     return Call("Candidate", (None, Call(name, arguments, keywords)))
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from ipaddress import ip_address
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from plexus.compiler import catalog, names, parents
+from plexus.compiler import catalog, names, parents, platforms
 from plexus.compiler.catalog import CatalogError
 from plexus.compiler.config import Alias, AliasTarget, Config, Key, Provider, Secret, StepUse
 from plexus.compiler.diagnostics import Diagnostic, quote, suggest
@@ -112,7 +113,7 @@ class _Resolver:
         self.steps: dict[Path, Constructor] = {}
         self.selectors: dict[str, Constructor] = {}
         self.urls: dict[str, dict[str, str]] = {}
-        self.hosts: dict[str, list[str]] = {}
+        self.hosts: dict[str, dict[str, str]] = {}
         self.profiles: dict[str, Chosen] = {}
         self.expires: dict[str, float] = {}
         self.digests: dict[str | None, str] = {}
@@ -144,6 +145,7 @@ class _Resolver:
             return
         self.dialect_and_url(provider, at)
         self.secret(provider.api_key, (*at, "api_key"))
+        self.cloud(provider, at)
         self.headers(provider, at)
         self.proxy(provider, at)
         self.extra_body(provider, at)
@@ -191,7 +193,7 @@ class _Resolver:
             url = self.url(path, text, partial(base_url, allow_http=provider.allow_http))
             if url is not None:
                 checked[dialect] = url.text
-                self.hosts.setdefault(provider.name, []).append(url.host)
+                self.hosts.setdefault(provider.name, {})[dialect] = url.host
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
         unserved = [name for name in provider.urls if name not in catalog.dialects()]
@@ -225,6 +227,23 @@ class _Resolver:
     def secret(self, secret: Secret | None, path: Path) -> None:
         if secret is not None and (secret.env is None) == (secret.file is None):
             self.error(path, "P413", f'{dotted(path)} needs one of "env" and "file"')
+
+    def cloud(self, provider: Provider, at: Path) -> None:
+        """Platform and credential; a bad address was reported already."""
+        if provider.credential is not None:
+            for name, secret in provider.credential.secrets():
+                self.secret(secret, (*at, "credential", name))
+        checked = replace(provider, urls=self.urls.get(provider.name, {}))
+        for fault in platforms.faults(checked):
+            place = self.at_key if fault.on_key else self.error
+            said = fault.message if fault.code == "P419" else f"{dotted(at)} {fault.message}"
+            if fault.code == "P420":
+                said = f"{dotted((*at, *fault.key))} {fault.message}"
+            place((*at, *fault.key), fault.code, said, fault.hint)
+        keyed = any(self.document.has((*at, key)) for key in ("api_key", "credential", "headers"))
+        if provider.platform is not None and not provider.echo and not keyed:
+            message = f"has no api_key or credential, which {provider.platform} demands"
+            self.warn(at, "P452", f"{dotted(at)} {message}")
 
     def headers(self, provider: Provider, at: Path) -> None:
         seen: dict[str, str] = {}
@@ -265,7 +284,7 @@ class _Resolver:
         """The one that the config names, else the one that its hosts agree upon."""
         named = provider.profile
         if named is None:
-            found = by_hosts(self.hosts.get(provider.name, ()))
+            found = by_hosts(self.hosts.get(provider.name, {}))
             if found is not None:
                 self.profiles[provider.name] = Chosen(found, "host")
         elif named in profiles():

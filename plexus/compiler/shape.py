@@ -35,6 +35,7 @@ _URLS = {
     "openai-responses": "https://api.openai.com/v1",
     "anthropic-messages": "https://api.anthropic.com/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "bedrock-converse": "https://bedrock-runtime.REGION.amazonaws.com",
 }
 _TYPES = {
     "object": "an object",

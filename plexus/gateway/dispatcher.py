@@ -35,8 +35,6 @@ from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 _TRIES = 3
 """How many targets in a row may use up their whole time."""
 
-_LATE = UpstreamFailed("send", "no answer in time", timeout=True)
-
 
 class Asking(Struct, frozen=True, kw_only=True):
     """Who is asked, in which order, and what may be shown of it.
@@ -205,13 +203,14 @@ class Exchange:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
         timeouts = self._asking.timeouts or target.timeouts
         link = self._services.link(target.provider.name, translation.upstream.NAME)
-        request = await link.request(prepared.wire, timeouts)
         self._mark = perf_counter()
         until = self._loop.time() + timeouts.first_content
         answer: UpstreamAnswer | None = None
         self._watch.deadline = until
         try:
             with self._watch:
+                # A credential may have to wait for a token.
+                request = await link.request(prepared.wire, timeouts)
                 answer = await link.upstream.open(request)
                 await check_answer(answer, prepared, target, self._limits)
                 body = aiter(answer)
@@ -228,7 +227,7 @@ class Exchange:
             else:
                 await self._answer(answer.headers, first, prepared, target, translation)
         except Expired:
-            raise _LATE from None
+            raise UpstreamFailed("send", "no answer in time", timeout=True) from None
         finally:
             self._waited()
             if answer is not None:

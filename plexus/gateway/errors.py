@@ -7,8 +7,13 @@ import msgspec
 
 from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
-from plexus.transformers.base import Dialect
+from plexus.transformers import (
+    anthropic_messages,
+    bedrock_converse,
+    openai_chat,
+    openai_responses,
+)
+from plexus.transformers.base import Dialect, ProviderDialect
 from plexus.unified.errors import ErrorKind, UnifiedError
 
 if TYPE_CHECKING:
@@ -20,6 +25,12 @@ DIALECTS: dict[str, Dialect] = {
     openai_responses.NAME: openai_responses,
 }
 """The dialects this version serves."""
+
+PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
+    **DIALECTS,
+    bedrock_converse.NAME: bedrock_converse,
+}
+"""The dialects that providers are spoken to in."""
 
 GEMINI = "gemini"
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from ssl import SSLContext
 
+import msgspec
 from msgspec import Struct
 
 from plexus import __version__
 from plexus.accounts.secret import Secret
+from plexus.gateway.tls import trust
 from plexus.gateway.upstream.base import Credential, Upstream, UpstreamRequest
-from plexus.gateway.upstream.credential import NoCredential, StaticCredential
+from plexus.gateway.upstream.credential import CredentialError, NoCredential, StaticCredential
 from plexus.gateway.upstream.echo import EchoUpstream
 from plexus.gateway.upstream.httpx import HttpxUpstream
-from plexus.routing.target import Provider, SecretRef, Timeouts
-from plexus.transformers.base import Dialect, Headers, WireRequest
+from plexus.routing.target import AwsSignature, GoogleToken, Provider, SecretRef, Timeouts
+from plexus.transformers.base import Dialect, Headers, ProviderDialect, WireRequest
 
 Secrets = Mapping[SecretRef, Secret]
 
@@ -75,44 +77,115 @@ def secret_refs(providers: Iterable[Provider]) -> set[SecretRef]:
     for provider in providers:
         values = (provider.api_key, provider.proxy, *provider.headers.values())
         found |= {value for value in values if isinstance(value, SecretRef)}
+        if provider.credential is not None:
+            own = msgspec.structs.asdict(provider.credential).values()
+            found |= {value for value in own if isinstance(value, SecretRef)}
     return found
+
+
+def document_refs(providers: Iterable[Provider]) -> set[SecretRef]:
+    """The secrets among them that are whole files."""
+    tokens = [p.credential for p in providers if isinstance(p.credential, GoogleToken)]
+    return {token.key for token in tokens if token.key is not None}
 
 
 def make_links(
     providers: Iterable[Provider],
-    dialects: Mapping[str, Dialect],
+    dialects: Mapping[str, ProviderDialect],
     secrets: Secrets,
     contexts: Mapping[str, SSLContext],
     clock: Callable[[], float],
+    clients: Mapping[str, Dialect],
 ) -> Links:
-    """One client per provider, shared by its dialects; ``contexts`` by name of the provider."""
+    """One client per provider, shared by its dialects; ``contexts`` by name of the provider;
+    ``clients`` are the dialects that the echo speaks.
+
+    Raises CredentialError.
+    """
     links: Links = {}
     for provider in providers:
         if provider.echo:
-            echo = EchoUpstream(dialects, clock)
-            for name in dialects:
-                links[provider.name, name] = _link(provider, dialects[name], "", echo, secrets)
+            echo = EchoUpstream(clients, clock)
+            for name in clients:
+                head = _head(provider, secrets)
+                links[provider.name, name] = _link(provider, name, "", echo, NoCredential(), head)
             continue
         upstream = HttpxUpstream(contexts.get(provider.name), _text(provider.proxy, secrets))
+        head = _head(provider, secrets)
+        shared_credential = _credential(provider, secrets, clock)
         for name, url in provider.urls.items():
-            if name in dialects:
-                links[provider.name, name] = _link(provider, dialects[name], url, upstream, secrets)
+            if name not in dialects:
+                continue
+            credential = shared_credential or _static(provider, dialects[name], secrets, head)
+            links[provider.name, name] = _link(provider, name, url, upstream, credential, head)
     return links
 
 
+def _credential(
+    provider: Provider,
+    secrets: Secrets,
+    clock: Callable[[], float],
+) -> Credential | None:
+    """What needs a library, which is imported here; None for a plain key."""
+    wanted = provider.credential
+    try:
+        match wanted:
+            case AwsSignature():
+                from plexus.gateway.upstream.aws import SignedCredential
+
+                return SignedCredential(wanted, secrets)
+            case GoogleToken():
+                from plexus.gateway.upstream.google import TokenCredential
+
+                key = None if wanted.key is None else secrets[wanted.key]
+                # A provider's own ``ca_file`` says nothing about Google's token service.
+                return TokenCredential(key, trust(), clock)
+            case _:
+                return None
+    except ModuleNotFoundError:
+        library, extra = _EXTRAS[type(wanted)]
+        raise CredentialError(
+            f"provider {provider.name!r} needs {library}, which is not installed here:\n"
+            f"  pip install 'plexus-gateway[{extra}]'"
+        ) from None
+    except CredentialError as problem:
+        raise CredentialError(f"the credential of provider {provider.name!r} {problem}") from None
+
+
+_EXTRAS: dict[object, tuple[str, str]] = {
+    AwsSignature: ("botocore", "bedrock"),
+    GoogleToken: ("google-auth", "vertex"),
+}
+
+
+def _static(
+    provider: Provider, dialect: ProviderDialect, secrets: Secrets, own: Mapping[str, str]
+) -> Credential:
+    if provider.api_key is None:
+        return NoCredential()
+    key = secrets[provider.api_key].reveal()
+    made = StaticCredential(provider.platform.authorize(dialect, key))
+    # A header of the config wins over the dialect's own; two of a name would be read as one.
+    return NoCredential() if made.names & own.keys() else made
+
+
+def _head(provider: Provider, secrets: Secrets) -> dict[str, str]:
+    """The headers the config sets, names in lower case."""
+    return {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
+
+
 def _link(
-    provider: Provider, dialect: Dialect, base: str, upstream: Upstream, secrets: Secrets
+    provider: Provider,
+    dialect: str,
+    base: str,
+    upstream: Upstream,
+    credential: Credential,
+    own: Mapping[str, str],
 ) -> Link:
-    credential: Credential = NoCredential()
-    own = {name.lower(): _text(value, secrets) or "" for name, value in provider.headers.items()}
-    if provider.api_key is not None:
-        made = StaticCredential(dialect, secrets[provider.api_key])
-        # A header of the config wins over the dialect's own; two of a name would be read as one.
-        credential = NoCredential() if made.names & own.keys() else made
     head = tuple({**dict(_HEAD), **own}.items())
     return Link(
         provider=provider.name,
-        dialect=dialect.NAME,
+        dialect=dialect,
         base=base.rstrip("/"),
         head=head,
         bare=tuple(pair for pair in head if pair[0] != "content-type"),

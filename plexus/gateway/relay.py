@@ -13,9 +13,6 @@ from plexus.gateway.watch import Expired, Watch
 from plexus.routing.target import Target, Timeouts
 from plexus.transformers.translation import StreamTranslation
 
-_SILENT = UpstreamFailed("read", "no data in time", timeout=True)
-_NO_CONTENT = UpstreamFailed("read", "no content in time", timeout=True)
-
 
 class Relay:
     """One attempt's stream on its way to the client.
@@ -62,7 +59,8 @@ class Relay:
         except Expired:
             if self._down.writing:
                 raise ClientGone from None
-            failed = _SILENT if self._open else _NO_CONTENT
+            what = "data" if self._open else "content"
+            failed = UpstreamFailed("read", f"no {what} in time", timeout=True)
         watch.deadline = self._now() + self._limits.stalled
         try:
             with watch:

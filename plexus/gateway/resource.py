@@ -107,7 +107,7 @@ def _beside(operation: Operation, services: Services) -> Translate:
         provider = target.provider
         model = TargetModel(provider=provider.name, model=target.model, family="")
         spoken = services.dialects if provider.echo else provider.urls
-        return find(operation, spoken, services.dialects, model)
+        return find(operation, spoken, services.dialects, model, provider.platform)
 
     return translate
 

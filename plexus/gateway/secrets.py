@@ -23,16 +23,21 @@ def read_secrets(
     environment: Mapping[str, str],
     base: Path,
     proxies: Collection[SecretRef] = (),
+    documents: Collection[SecretRef] = (),
 ) -> tuple[dict[SecretRef, Secret], list[str]]:
     """Every reference's value, and the names of all that are unset, blank or bad.
 
-    A relative file starts from ``base``.  The values of ``proxies`` are URLs.
+    A relative file starts from ``base``.  The values of ``proxies`` are URLs, those of
+    ``documents`` whole files, line breaks included.
     """
     found: dict[SecretRef, Secret] = {}
     problems = []
     for reference in references:
         try:
             value = _read(reference, environment, base)
+            # A document is read here; only what is sent must fit into a header.
+            if reference not in documents and (wrong := defect(value)):
+                raise ValueError(wrong)
             if reference in proxies and (wrong := proxy_defect(value)):
                 raise ValueError(wrong)
             found[reference] = Secret(value)
@@ -70,6 +75,6 @@ def _read(reference: SecretRef, environment: Mapping[str, str], base: Path) -> s
         value = clean(environment[reference.env])
     else:
         value = from_file(base / (reference.file or ""))
-    if wrong := defect(value):
-        raise ValueError(wrong)
+    if not value.strip():
+        raise ValueError("is empty")
     return value

@@ -21,6 +21,7 @@ from plexus.gateway.loader import Generation
 from plexus.gateway.protocol import bounded
 from plexus.gateway.secrets import MissingSecrets
 from plexus.gateway.services import Services, build
+from plexus.gateway.upstream.credential import CredentialError
 from plexus.gateway.workers import say, supervise
 from plexus.observe.logs import Logger
 
@@ -107,6 +108,8 @@ def make_services(
     except MissingSecrets as problem:
         listed = "\n".join(f"  {line}" for line in problem.problems)
         raise CannotServe(f"secrets or files are missing or bad:\n{listed}") from None
+    except CredentialError as problem:
+        raise CannotServe(str(problem)) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

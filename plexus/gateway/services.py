@@ -6,9 +6,9 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from plexus.accounts.keys import Key, KeyRing, digest_of
-from plexus.gateway.errors import DIALECTS
+from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
-from plexus.gateway.links import Link, Links, make_links, secret_refs
+from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
 from plexus.gateway.overlay import Overlay
 from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
@@ -104,12 +104,20 @@ def build(
     random: Random,
     limits: Limits | None = None,
 ) -> Services:
-    """The services of a generation.  Raises MissingSecrets with all that are missing or bad."""
+    """The services of a generation.
+
+    Raises MissingSecrets with all that are missing or bad, CredentialError.
+    """
     client = {key.secret for key in generation.keys if key.secret is not None}
     providers = generation.providers
     proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
-    references = secret_refs(providers) | client
-    secrets, problems = read_secrets(references, environment, generation.base, proxies)
+    secrets, problems = read_secrets(
+        secret_refs(providers) | client,
+        environment,
+        generation.base,
+        proxies,
+        document_refs(providers),
+    )
     tls, more = contexts(providers, generation.base)
     if problems or more:
         raise MissingSecrets((*problems, *more))
@@ -130,7 +138,7 @@ def build(
     return Services(
         generation,
         keys=ring,
-        links=make_links(providers, DIALECTS, secrets, tls, clock),
+        links=make_links(providers, PROVIDER_DIALECTS, secrets, tls, clock, DIALECTS),
         dialects=DIALECTS,
         log=log,
         clock=clock,

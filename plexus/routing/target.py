@@ -3,7 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from plexus.transformers.base import ClientCall
+from plexus.transformers.base import VENDOR, ClientCall, Platform
 from plexus.transformers.translation import Translation
 
 
@@ -22,18 +22,43 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     idle: float = 120.0
 
 
+class AwsSignature(Struct, frozen=True, kw_only=True):
+    """Requests are signed (SigV4) for ``service`` in ``region``.
+
+    The keys are the three references when they are given, else what the AWS credential chain finds
+    (environment, files with ``profile``, container or instance role).
+    """
+
+    region: str
+    service: str = "bedrock"
+    profile: str | None = None
+    access_key_id: SecretRef | None = None
+    secret_access_key: SecretRef | None = None
+    session_token: SecretRef | None = None
+
+
+class GoogleToken(Struct, frozen=True, kw_only=True):
+    """An OAuth token of Google: for the service account whose key file's text ``key`` refers to,
+    else for what Application Default Credentials find.
+    """
+
+    key: SecretRef | None = None
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """An upstream.
 
     ``urls`` maps each dialect to its base URL (no trailing slash).  ``echo`` marks the built-in
     provider, which answers in process.  ``headers`` are fixed extra headers, values literal or
-    secret references.
+    secret references.  ``credential`` takes the place of ``api_key``.
     """
 
     name: str
     urls: dict[str, str] = {}
     echo: bool = False
+    platform: Platform = VENDOR
     api_key: SecretRef | None = None
+    credential: AwsSignature | GoogleToken | None = None
     headers: dict[str, str | SecretRef] = {}
     proxy: str | SecretRef | None = None
     ca_file: str | None = None

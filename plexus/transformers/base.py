@@ -1,8 +1,9 @@
 """What a dialect module and a step must offer; the types that pass between them.
 
-A dialect is a *module*, checked as the protocol ``Dialect``.  musistudio/llms' four hooks map to
-it: transformRequestOut = parse_request, transformRequestIn = format_request, transformResponseOut =
-parse_response / stream_parser, transformResponseIn = format_response / stream_formatter.
+A dialect is a *module*, checked as the protocol ``Dialect``, or as ``ProviderDialect`` when no
+client speaks it.  musistudio/llms' four hooks map to it: transformRequestOut = parse_request,
+transformRequestIn = format_request, transformResponseOut = parse_response / stream_parser,
+transformResponseIn = format_response / stream_formatter.
 """
 
 from collections.abc import Mapping
@@ -124,54 +125,66 @@ class StreamFailure(Protocol):
     def failure(self, error: UnifiedError, request_id: str) -> Frame: ...
 
 
-class Dialect(Protocol):
-    """A wire format, as client and as provider."""
+class ProviderDialect(Protocol):
+    """A wire format that providers speak."""
 
     NAME: str
     FAMILY: str
     """Default family of proofs issued by a provider of this dialect."""
-    REQUEST_FIELDS: frozenset[str]
-    """Names of ``fields.py`` that a client of this dialect can use."""
     RESPONSE_FIELDS: frozenset[str]
     """Names of ``fields.py`` that a provider of this dialect can answer with."""
     REQUEST_LOSSES: Mapping[str, Loss]
     """What ``format_request`` changes, by field."""
-    RESPONSE_LOSSES: Mapping[str, Loss]
-    """What ``format_response`` and ``stream_formatter`` change, by field."""
-    FORWARDED_HEADERS: frozenset[str]
-    """Client headers that a same-dialect provider must see (lower case)."""
 
     def authorize(self, secret: str) -> Headers:
         """The credential headers of a provider of this dialect."""
-        ...
-
-    def parse_request(self, call: ClientCall) -> UnifiedChatRequest:
-        """Raises PlexusError (400 with ``param``) on a body that is not of this dialect."""
         ...
 
     def format_request(self, request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
         """Raises PlexusError (400) for what the dialect cannot mean at all."""
         ...
 
-    def passthrough(self, call: ClientCall, target: TargetModel) -> WireRequest:
-        """The client's own bytes with the edits of canonical.md §8 (``model``, usage option)."""
-        ...
-
     def parse_response(self, body: bytes, wire: WireRequest) -> UnifiedChatResponse:
         """Raises PlexusError for an error in a 200, an empty completion, or a foreign body."""
+        ...
+
+    def stream_parser(self, wire: WireRequest) -> StreamParser: ...
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UnifiedError:
+        """Classify a provider's error answer (errors.md §2); never raises."""
+        ...
+
+    def decoder(self) -> Decoder: ...
+
+    def encoder(self) -> Encoder: ...
+
+
+class Dialect(ProviderDialect, Protocol):
+    """A wire format that clients speak too: it can be passed through.
+
+    A module without these (``bedrock_converse``) has no client endpoint.
+    """
+
+    REQUEST_FIELDS: frozenset[str]
+    """Names of ``fields.py`` that a client of this dialect can use."""
+    RESPONSE_LOSSES: Mapping[str, Loss]
+    """What ``format_response`` and ``stream_formatter`` change, by field."""
+    FORWARDED_HEADERS: frozenset[str]
+    """Client headers that a same-dialect provider must see (lower case)."""
+
+    def parse_request(self, call: ClientCall) -> UnifiedChatRequest:
+        """Raises PlexusError (400 with ``param``) on a body that is not of this dialect."""
+        ...
+
+    def passthrough(self, call: ClientCall, target: TargetModel) -> WireRequest:
+        """The client's own bytes with the edits of canonical.md §8 (``model``, usage option)."""
         ...
 
     def format_response(
         self, response: UnifiedChatResponse, request: UnifiedChatRequest
     ) -> tuple[bytes, tuple[LossWarning, ...]]: ...
 
-    def stream_parser(self, wire: WireRequest) -> StreamParser: ...
-
     def stream_formatter(self, request: UnifiedChatRequest) -> StreamFormatter: ...
-
-    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UnifiedError:
-        """Classify a provider's error answer (errors.md §2); never raises."""
-        ...
 
     def format_error(self, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
         """HTTP status and JSON body in this dialect (errors.md §3)."""
@@ -191,9 +204,48 @@ class Dialect(Protocol):
         """The frame with its model value replaced (``"reveal_model": false``)."""
         ...
 
-    def decoder(self) -> Decoder: ...
 
-    def encoder(self) -> Encoder: ...
+class Platform(Struct, frozen=True):
+    """A cloud's own way of serving a dialect: between the dialect and the link.
+
+    It changes where a finished request goes and what it is wrapped in, and takes that off the
+    answer again, so that the dialect never knows.  Identity by default: the vendor's own API.
+    """
+
+    NAME: ClassVar[str] = ""
+    DIALECTS: ClassVar[frozenset[str]] = frozenset()
+    """Which dialects it serves."""
+    CHANGED: ClassVar[frozenset[str]] = frozenset()
+    """The dialects among them whose bodies ``request`` changes."""
+    LOSSES: ClassVar[Mapping[str, Loss]] = {}
+    """What ``request`` changes or leaves out in these, by field."""
+    REFRAMES: ClassVar[bool] = False
+    """Streams come in a framing of its own: nothing a client reads of them is as it came."""
+
+    def request(self, wire: WireRequest, dialect: str) -> WireRequest:
+        """Raises PlexusError (400) for what the platform refuses."""
+        return wire
+
+    def decoder(self, dialect: ProviderDialect) -> Decoder:
+        """Gives the dialect's frames; their ``raw`` bytes are the dialect's too."""
+        return dialect.decoder()
+
+    def parse_error(
+        self, dialect: ProviderDialect, status: int, headers: Mapping[str, str], body: bytes
+    ) -> UnifiedError:
+        return dialect.parse_error(status, headers, body)
+
+    def speaks(self, dialect: str, body: bytes) -> bool:
+        """Whether an error's body is of the dialect, so that its clients may see it as it is."""
+        return True
+
+    def authorize(self, dialect: ProviderDialect, secret: str) -> Headers:
+        """The headers of a static key."""
+        return dialect.authorize(secret)
+
+
+VENDOR = Platform()
+"""The vendor's own API, which is no platform."""
 
 
 class StreamStage(Protocol):

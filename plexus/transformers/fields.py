@@ -3,6 +3,7 @@
 REQUEST_FIELDS = frozenset(
     {
         "audio",
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -46,6 +47,7 @@ REQUEST_FIELDS = frozenset(
         "part.image.detail",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.refusal",
         "part.search_result",
@@ -61,6 +63,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "platform.fields",
         "prediction",
         "presence_penalty",
         "prompt_cache",

@@ -12,7 +12,14 @@ from msgspec import Raw, Struct
 
 from plexus.streaming.framing import Frame, FramingError, readable
 from plexus.streaming.sse import SSEDecoder
-from plexus.transformers.base import ClientCall, Dialect, WireRequest, picked
+from plexus.transformers.base import (
+    VENDOR,
+    ClientCall,
+    Dialect,
+    Platform,
+    WireRequest,
+    picked,
+)
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
 from plexus.transformers.repairs import Repair, Repairs
@@ -66,12 +73,13 @@ def find(
     spoken: Iterable[str],
     dialects: Mapping[str, Dialect],
     target: TargetModel,
+    platform: Platform = VENDOR,
 ) -> Translation | None:
     """How a provider that speaks ``spoken`` is asked, or None when it cannot be."""
     served = {name for name in spoken if name in dialects}
     for name in OPENAI:
         if name in served:
-            return Forward(dialects[name], target, operation)
+            return Forward(dialects[name], target, operation, platform)
     if operation.path == "/embeddings" and GEMINI in served:
         return GeminiEmbeddings(dialects[GEMINI], target)
     return None
@@ -83,6 +91,7 @@ class Forward(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
     operation: Operation
+    platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
         form = call.form
@@ -98,7 +107,7 @@ class Forward(Struct, frozen=True):
             content_type=None if form is None else form.content_type,
             stream=call.stream,
         )
-        return ForwardPrepared(self, call, wire)
+        return ForwardPrepared(self, call, self.platform.request(wire, self.upstream.NAME))
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         """Nothing of the client's is touched."""
@@ -111,6 +120,7 @@ class ForwardPrepared:
     def __init__(self, forward: Forward, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
         self._dialect = forward.upstream
+        self._platform = forward.platform
         self._embeds = forward.operation.path == "/embeddings"
         self._call = call
 
@@ -131,7 +141,7 @@ class ForwardPrepared:
         return ForwardStream(self._dialect, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        return passed_failure(self._dialect, status, headers, body)
+        return passed_failure(self._dialect, self._platform, status, headers, body)
 
 
 class ForwardStream:

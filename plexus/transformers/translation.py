@@ -5,7 +5,6 @@ holds the outgoing request and reads the answer, whole or as a stream.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -13,10 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
-from plexus.streaming.framing import Frame, FramingError, readable
+from plexus.streaming.framing import Decoder, Frame, FramingError, readable
 from plexus.transformers.base import (
+    VENDOR,
     ClientCall,
     Dialect,
+    Platform,
+    ProviderDialect,
     Step,
     StreamFailure,
     StreamStage,
@@ -147,7 +149,7 @@ class Prepared(Protocol):
 
 class Translation(Protocol):
     @property
-    def upstream(self) -> Dialect: ...
+    def upstream(self) -> ProviderDialect: ...
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> Prepared:
         """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``.
@@ -167,6 +169,7 @@ class Passthrough(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
     wire_steps: tuple[WireStep, ...] = ()
+    platform: Platform = VENDOR
     repair: bool = False
     """Whether a refused request is mended in the client's own bytes."""
 
@@ -176,8 +179,7 @@ class Passthrough(Struct, frozen=True):
             return _mended(wire, repairs) if repairs and self.repair else wire
 
         target = applied(self.target, repairs)
-        wire = _sent(write, target, self.wire_steps, self.upstream.NAME)
-        return PassthroughPrepared(self.upstream, call, wire)
+        return PassthroughPrepared(self, call, _sent(write, self, target, call))
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         """Our own edit is taken back in any case: what a client did not send is not its fault."""
@@ -190,10 +192,11 @@ class Translate(Struct, frozen=True):
     """Through the canonical form: client dialect, steps, provider dialect, and the mirror back."""
 
     client: Dialect
-    upstream: Dialect
+    upstream: ProviderDialect
     target: TargetModel
     steps: tuple[Step, ...] = ()
     wire_steps: tuple[WireStep, ...] = ()
+    platform: Platform = VENDOR
     repair: bool = True
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "TranslatePrepared":
@@ -204,14 +207,15 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        write = partial(self.upstream.format_request, rewritten(request, repairs))
+        asked = rewritten(request, repairs)
+
+        def write(target: TargetModel) -> WireRequest:
+            wire = self.upstream.format_request(asked, target)
+            headers = headers_without(wire.headers, repairs)
+            return wire if headers is wire.headers else replace(wire, headers=headers)
+
         target = applied(self.target, repairs)
-        wire = _sent(write, target, self.wire_steps, self.upstream.NAME)
-        if repairs:
-            wire = replace(wire, headers=headers_without(wire.headers, repairs))
-        if call.strict:
-            _refuse_losses(wire.warnings)
-        return TranslatePrepared(self, call, request, wire)
+        return TranslatePrepared(self, call, request, _sent(write, self, target, call))
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         if call.strict or not self.repair:
@@ -229,14 +233,21 @@ def _mended(wire: WireRequest, repairs: Repairs) -> WireRequest:
 
 def _sent(
     write: Callable[[TargetModel], WireRequest],
+    translation: "Passthrough | Translate",
     target: TargetModel,
-    steps: tuple[WireStep, ...],
-    dialect: str,
+    call: ClientCall,
 ) -> WireRequest:
-    """The request after its wire steps; written once more when one of them chose another model."""
-    wire, model = _edited(write(target), steps, dialect)
+    """The request after its wire steps, as the platform wants it; written once more when one of
+    the steps chose another model.  Raises PlexusError for a loss under ``strict``.
+    """
+    dialect = translation.upstream.NAME
+    wire, model = _edited(write(target), translation.wire_steps, dialect)
     if model != target.model:
-        wire, _ = _edited(write(replace(target, model=model)), steps, dialect)
+        chosen = write(replace(target, model=model))
+        wire, _ = _edited(chosen, translation.wire_steps, dialect)
+    wire = translation.platform.request(wire, dialect)
+    if call.strict:
+        _refuse_losses(wire.warnings)
     return wire
 
 
@@ -269,14 +280,15 @@ def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
 class PassthroughPrepared:
     opaque = False
 
-    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
+    def __init__(self, passthrough: Passthrough, call: ClientCall, wire: WireRequest) -> None:
         self.wire = wire
-        self._dialect = dialect
+        self._dialect = passthrough.upstream
+        self._platform = passthrough.platform
         self._call = call
 
     def answer(self, body: bytes, content_type: str) -> Answer:
-        if content_type.startswith("text/event-stream"):
-            response = collect(self._dialect, self.wire, body)
+        if content_type == self._dialect.encoder().content_type:
+            response = collect(self._dialect, self.wire, body, self._platform)
             body, _ = self._dialect.format_response(response, self._request())
         seen = self._dialect.observe_response(readable(body))
         if seen.error is not None:
@@ -306,10 +318,10 @@ class PassthroughPrepared:
             )
 
     def stream(self) -> "PassthroughStream":
-        return PassthroughStream(self._dialect, self._call, self.wire)
+        return PassthroughStream(self._dialect, self._platform, self._call, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        return passed_failure(self._dialect, status, headers, body)
+        return passed_failure(self._dialect, self._platform, status, headers, body)
 
 
 class TranslatePrepared:
@@ -329,8 +341,8 @@ class TranslatePrepared:
 
     def answer(self, body: bytes, content_type: str) -> Answer:
         upstream, client = self._translate.upstream, self._translate.client
-        if content_type.startswith("text/event-stream"):
-            response = collect(upstream, self.wire, body)
+        if content_type == upstream.encoder().content_type:
+            response = collect(upstream, self.wire, body, self._translate.platform)
         else:
             response = upstream.parse_response(readable(body), self.wire)
         if self.wire.stop:
@@ -357,7 +369,8 @@ class TranslatePrepared:
         return TranslateStream(self._translate, self._call, self._request, self.wire)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        error = self._translate.upstream.parse_error(status, headers, readable(body))
+        translate = self._translate
+        error = translate.platform.parse_error(translate.upstream, status, headers, readable(body))
         return Failure(error=error, status=status)
 
 
@@ -370,9 +383,11 @@ def as_stream(
     return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
 
-def collect(dialect: Dialect, wire: WireRequest, body: bytes) -> UnifiedChatResponse:
+def collect(
+    dialect: ProviderDialect, wire: WireRequest, body: bytes, platform: Platform = VENDOR
+) -> UnifiedChatResponse:
     """A whole stream body as one response, for providers that stream unasked (streaming.md §11)."""
-    decoder, parser = dialect.decoder(), dialect.stream_parser(wire)
+    decoder, parser = platform.decoder(dialect), dialect.stream_parser(wire)
     chunks: list[StreamChunk] = []
     try:
         for frame in decoder.feed(body) + decoder.close():
@@ -404,21 +419,24 @@ def truncated(target: TargetModel) -> UnifiedError:
 
 
 def passed_failure(
-    dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes
+    dialect: Dialect, platform: Platform, status: int, headers: Mapping[str, str], body: bytes
 ) -> Failure:
     """A provider's error answer for a client of the same dialect, as it came where it may be seen.
 
-    Hidden are words about Plexus' own credential, the page of a CDN, and bytes in a coding that
-    nobody asked for.
+    Hidden are words about Plexus' own credential, the page of a CDN, bytes in a coding that nobody
+    asked for, and a platform's own form of errors.
     """
     coded = headers.get("content-encoding", "identity").lower() not in ("", "identity")
-    error = dialect.parse_error(status, headers, b"" if coded else readable(body))
+    said = b"" if coded else readable(body)
+    error = platform.parse_error(dialect, status, headers, said)
     content_type = headers.get("content-type", "application/json")
     page = "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+    foreign = not platform.speaks(dialect.NAME, said)
+    hidden = coded or page or foreign or error.code == CREDENTIAL_CODE
     return Failure(
         error=error,
         status=status,
-        verbatim=None if coded or page or error.code == CREDENTIAL_CODE else body,
+        verbatim=None if hidden else body,
         content_type=content_type,
     )
 
@@ -453,7 +471,7 @@ class _Stream:
     """What both kinds of stream share: state, and the dialect the client reads."""
 
     def __init__(
-        self, client: Dialect, upstream: Dialect, call: ClientCall, wire: WireRequest
+        self, client: Dialect, decoder: Decoder, call: ClientCall, wire: WireRequest
     ) -> None:
         self.committed = False
         self.finished = False
@@ -465,7 +483,7 @@ class _Stream:
         self._client = client
         self._call = call
         self._wire = wire
-        self._decoder = upstream.decoder()
+        self._decoder = decoder
         self._encoder = client.encoder()
         self.content_type = self._encoder.content_type
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
@@ -509,15 +527,15 @@ class _Stream:
 class PassthroughStream(_Stream):
     """Relays each frame's own bytes; a copy is observed for usage, errors and the end."""
 
-    def __init__(self, dialect: Dialect, call: ClientCall, wire: WireRequest) -> None:
-        super().__init__(dialect, dialect, call, wire)
+    def __init__(
+        self, dialect: Dialect, platform: Platform, call: ClientCall, wire: WireRequest
+    ) -> None:
+        super().__init__(dialect, platform.decoder(dialect), call, wire)
         self._observer = dialect.stream_observer()
-        self._lead: bytes | None = b""
-        """What came up to the first event, None after it."""
+        self._lead: bytes | None = None if platform.REFRAMES else b""
+        """The frames up to the first event as they came, None after it or when they did not."""
 
     def _read(self, data: bytes) -> bytes:
-        if self._lead is not None:
-            self._lead += data
         return self._relay(self._decoder.feed(data))
 
     def _end(self, frames: list[Frame]) -> bytes:
@@ -537,6 +555,8 @@ class PassthroughStream(_Stream):
         for frame in frames:
             if self.failure is not None:
                 break
+            if self._lead is not None:
+                self._lead += frame.raw
             seen = self._observer.observe(frame)
             if seen.usage is not None:
                 self.usage = seen.usage
@@ -584,7 +604,8 @@ class TranslateStream(_Stream):
         request: UnifiedChatRequest,
         wire: WireRequest,
     ) -> None:
-        super().__init__(translate.client, translate.upstream, call, wire)
+        decoder = translate.platform.decoder(translate.upstream)
+        super().__init__(translate.client, decoder, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
         self._cutter = StopCutter(wire.stop) if wire.stop else None
         stages = (step.stream() for step in reversed(translate.steps))

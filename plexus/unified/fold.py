@@ -40,6 +40,10 @@ from plexus.unified.response import Choice, Finish, UnifiedChatResponse, Unified
 _token_lists = msgspec.json.Decoder(dict[str, list[Raw] | None]).decode
 
 
+SUMMARY_LIMIT = 1_000
+"""Texts of one reasoning summary at most: its index comes from the provider, and costs memory."""
+
+
 class PartBuilder:
     """Accumulates the deltas of one part; ``build`` gives the finished part.
 
@@ -61,9 +65,10 @@ class PartBuilder:
         elif isinstance(value, Citation):
             self._citations.append(value)
         elif delta.kind == "thinking_summary":
-            while len(self._summary) <= delta.sub:
+            sub = min(delta.sub, SUMMARY_LIMIT - 1)
+            while len(self._summary) <= sub:
                 self._summary.append([])
-            self._summary[delta.sub].append(value)
+            self._summary[sub].append(value)
         elif delta.kind == "audio":
             self._data.append(value)
         else:

@@ -206,21 +206,29 @@ def test_base_url_with_v1(record: Record, gateways: Callable[[str], Gateway]) ->
     assert "base" in error["message"].lower()
 
 
-def embeds(record: Record) -> bool:
-    return record.method == "POST" and record.path == "/v1/embeddings"
+def other_endpoint(record: Record) -> bool:
+    return record.method == "POST" and record.path in ("/v1/embeddings", "/v1/completions")
 
 
-@which(embeds)
-def test_embeddings_at_echo(record: Record, gateways: Callable[[str], Gateway]) -> None:
+@which(other_endpoint)
+def test_other_endpoints_at_echo(record: Record, gateways: Callable[[str], Gateway]) -> None:
+    """Echo answers embeddings; legacy completions are passed on, and it has none."""
     answer = send(gateways("echo"), record)
-    assert answer.status == 200, answer.body
-    assert json.loads(answer.body)["data"]
+    body = json.loads(answer.body)
+    if record.path == "/v1/embeddings":
+        assert answer.status == 200, answer.body
+        assert body["data"]
+    else:
+        assert 400 <= answer.status < 500
+        assert body["error"]["message"]
 
 
 def not_served(record: Record) -> bool:
     models = record.path.startswith("/v1/models") and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    other = embeds(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
+    other = (
+        other_endpoint(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
+    )
     return not (record.served or other)
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plexus.compiler.imports import Imports
@@ -36,6 +36,7 @@ VALUE: st.SearchStrategy[Expr] = st.recursive(
 
 
 @given(VALUE, st.integers(0, 60))
+@example({"0" * 90: ""}, 0)
 def test_a_literal_means_what_went_in(value: Expr, lead: int) -> None:
     source = py(value, lead)
     assert source.isascii()

@@ -41,6 +41,7 @@ MUSISTUDIO = [
     "customparams",
     "openai-responses",
 ]
+ON_VERTEX = "https://a.example/v1/projects/p/locations/l"
 MCOWGER = ["modeloverride", "suppressdeveloperrole"]
 NEEDS = {"maxtoken": {"max_tokens": 5}, "modeloverride": {"rules": []}}
 
@@ -57,11 +58,13 @@ def test_the_parents_have_twenty_three_names() -> None:
 
 @pytest.mark.parametrize("name", [*MUSISTUDIO, *MCOWGER])
 def test_every_name_is_known(name: str) -> None:
-    typed = {} if parents.meaning(name) else {"type": "openai-chat"}
+    typed: dict[str, Any] = {} if parents.meaning(name) else {"type": "openai-chat"}
+    if name in parents.CLOUDS:
+        typed = {"api_base_url": ON_VERTEX, "credential": {"type": "google"}}
     use = [name, NEEDS[name]] if name in NEEDS else name
     found = codes(provider(use, **typed))
     served = parents.DIALECTS.get(name) in (None, *catalog.dialects())
-    assert found == ([] if served and name not in parents.CLOUDS else ["P310"])
+    assert found == ([] if served else ["P310"] * len(found))
 
 
 @pytest.mark.parametrize("name", MUSISTUDIO)
@@ -106,9 +109,27 @@ def test_a_dialect_that_is_not_served_is_said_to_be_so() -> None:
         ("P310", '"gemini" means dialect gemini, which is not served yet')
     ]
     assert faults(("openai-chat", "gemini"), "gemini", type="gemini") == []
-    assert faults(("anthropic-messages",), "vertex-claude", type="anthropic-messages") == [
-        ("P310", '"vertex-claude" is not served yet: Plexus cannot sign in to Vertex AI')
+
+
+def test_a_name_of_a_cloud_says_the_platform_too() -> None:
+    spoken = {"type": "anthropic-messages"}
+    assert faults(("anthropic-messages",), "vertex-claude", **spoken, platform="vertex") == []
+    assert faults(("anthropic-messages",), "vertex-claude", **spoken, platform="bedrock") == [
+        (
+            "P431",
+            '"vertex-claude" means dialect anthropic-messages on vertex, but'
+            ' providers.p.platform is "bedrock"',
+        )
     ]
+    own = {"api_base_url": ON_VERTEX, "credential": {"type": "google"}}
+    keyed = {**own, "type": "anthropic-messages", "platform": "vertex"}
+    by_key = small(providers={"p": keyed}, aliases={"a": {"targets": ["p/m"]}})
+    ours, theirs = files(provider("vertex-claude", **own)), files(by_key)
+    ours.pop("manifest.json"), theirs.pop("manifest.json")
+    assert ours == theirs
+    (head,) = heads(provider(["vertex-claude", {"project": "p"}], **own))
+    assert "P309" in head and '"credential": {"type": "google"}' in head
+    assert codes(provider("OpenAI", "vertex-openai", **own)) == ["P431"]
 
 
 def test_a_name_and_a_key_build_the_same_package() -> None:

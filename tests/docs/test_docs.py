@@ -87,6 +87,7 @@ def test_every_capability_is_described() -> None:
         ("timeouts", "timeouts"),
         ("log", "log"),
         ("Providers", "provider"),
+        ("Credentials", "credential"),
         ("Models", "model"),
         ("Aliases", "alias"),
     ],

@@ -7,14 +7,17 @@ a cooldown yet; C26, which nobody could notice.
 
 from __future__ import annotations
 
+import gc
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import pytest
 
-from tests.faults.server import FaultServer, Peer, Script, fault_server
+from plexus.gateway.dispatcher import Exchange
+from tests.faults.server import DEADLINE, FaultServer, Peer, Script, fault_server
 from tests.gateway import wire
 from tests.gateway.conftest import Serve, provider, two
 from tests.gateway.harness import CHAT, MESSAGES, SAY, Answer, Gateway, Json
@@ -169,6 +172,21 @@ def test_c2_to_c4_no_content_in_time(
     assert alone.status == 504
     assert alone.error["code"] == "plexus_timeout"
     first.wait(lambda: len(first.departures) >= 2, "both calls to be let go of")
+
+
+@BOTH
+@pytest.mark.parametrize("script", [silent, only_head, only_starts])
+def test_c2_to_c4_what_timed_out_is_forgotten(
+    serve: Serve, first: FaultServer, second: FaultServer, script: Script, stream: bool
+) -> None:
+    """Neither its prompt nor anything else of the call stays in memory."""
+    served = over(serve, first, second, script, "openai-chat")
+    for _ in range(3):
+        served.ask(model="one", stream=stream)
+    deadline = monotonic() + DEADLINE
+    while any(isinstance(thing, Exchange) for thing in gc.get_objects()):
+        assert monotonic() < deadline, "an exchange is still there"
+        served.run(gc.collect)
 
 
 # --- C6 -------------------------------------------------------------------------------------------

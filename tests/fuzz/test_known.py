@@ -59,6 +59,14 @@ ANSWERS = {
     ),
 }
 STREAMS = {
+    "a summary at a place that would fill the memory": (
+        "openai-responses",
+        b'data: {"type":"response.created","response":{"id":"r","model":"m"}}\n\n'
+        b'data: {"type":"response.output_item.added","output_index":0,'
+        b'"item":{"type":"reasoning","id":"rs","summary":[]}}\n\n'
+        b'data: {"type":"response.reasoning_summary_text.delta","output_index":0,"item_id":"rs",'
+        b'"summary_index":1000000000,"delta":"x"}\n\n',
+    ),
     "a byte that is no UTF-8 in a name": (
         "openai-chat",
         b'data: {%b0,"delta":{"cont\xedent":"a"}}]}\n\ndata: [DONE]\n\n' % _CHAT,

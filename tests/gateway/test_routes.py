@@ -39,6 +39,19 @@ def test_a_model_answers_on_every_call_route(served: Gateway, path: str, model: 
     assert answer.headers["x-request-id"] == answer.headers["request-id"]
 
 
+def test_echo_stops_at_the_limit_of_tokens(served: Gateway) -> None:
+    """So that a test in CI can see what its client makes of a cut answer."""
+    said = [{"role": "user", "content": "one two three"}]
+    for limit, text, reasons in ((2, "one two", ("length", "max_tokens")), (3, None, None)):
+        body = {"model": "fast", "messages": said, "max_tokens": limit}
+        chat, message = served.ask(CHAT, body).json, served.ask(MESSAGES, body).json
+        choice = chat["choices"][0]
+        assert choice["message"]["content"] == message["content"][0]["text"]
+        assert choice["message"]["content"] == (text or "one two three")
+        ends = (choice["finish_reason"], message["stop_reason"])
+        assert ends == (reasons or ("stop", "end_turn"))
+
+
 @pytest.mark.parametrize("prefix", ["/aliases/fast", "/targets/echo/one"])
 def test_pinned_addresses_ignore_the_model_of_the_body(served: Gateway, prefix: str) -> None:
     for path in (CHAT, MESSAGES):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("build.txt", "dev.txt", "runtime.txt")
+LOCKS = ("build.txt", "clouds.txt", "dev.txt", "runtime.txt")
 LICENCES = ROOT / "docs" / "decisions" / "0006-locks-and-licences.md"
 RUNTIME_LIMIT = 20
 """Packages at run time, direct and indirect. More of them is a decision, not an accident."""
@@ -48,9 +48,20 @@ def test_the_runtime_lock_has_what_pyproject_names_and_little_else() -> None:
     assert len(locked) <= RUNTIME_LIMIT
 
 
+def test_the_clouds_lock_is_the_runtime_and_what_the_extras_add() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    clouds, runtime = pins("clouds.txt"), pins("runtime.txt")
+    assert {name: clouds[name].split(" ")[0] for name in runtime} == {
+        name: entry.split(" ")[0] for name, entry in runtime.items()
+    }
+    for extra in ("bedrock", "vertex"):
+        for requirement in project["optional-dependencies"][extra]:
+            assert re.split(r"[<>=]", requirement)[0] in clouds.keys() - runtime.keys()
+
+
 def test_the_development_lock_agrees_with_the_others() -> None:
     development = pins("dev.txt")
-    for name in ("build.txt", "runtime.txt"):
+    for name in ("build.txt", "clouds.txt", "runtime.txt"):
         for package, entry in pins(name).items():
             assert entry.split(" ", 1)[0] == development[package].split(" ", 1)[0]
 
@@ -59,5 +70,6 @@ def test_every_locked_package_has_its_licence_in_the_table_and_no_other() -> Non
     rows = re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \| (\w+) \|$", LICENCES.read_text("utf-8"), re.M)
     locked = dict.fromkeys(pins("dev.txt"), "dev")
     locked |= dict.fromkeys(pins("build.txt"), "build")
+    locked |= dict.fromkeys(pins("clouds.txt"), "clouds")
     locked |= dict.fromkeys(pins("runtime.txt"), "runtime")
     assert dict(rows) == locked

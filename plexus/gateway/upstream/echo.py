@@ -10,7 +10,8 @@ are commands and are left out of the answer:
 - ``echo:cut FRAMES``: drop the connection after that many frames (0: before any).
 
 A forced tool choice calls the tool, a JSON schema is answered with an instance of it, and tool
-results are answered with their text.  Embeddings are vectors made from their text.
+results are answered with their text.  A text of more words than the request's limit of tokens is
+cut there.  Embeddings are vectors made from their text.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ from plexus.unified.content import (
 from plexus.unified.errors import ErrorKind, PlexusError, UnifiedError, invalid
 from plexus.unified.fold import unfold
 from plexus.unified.request import FunctionTool, Source, UnifiedChatRequest, UnifiedMessage
-from plexus.unified.response import Choice, Finish, UnifiedChatResponse, UnifiedUsage
+from plexus.unified.response import Choice, Finish, FinishReason, UnifiedChatResponse, UnifiedUsage
 
 _COMMAND = re.compile(r"^echo:(tool|think|error|pace|cut)(?:[ \t]+(.*))?$", re.MULTILINE)
 _WORD = re.compile(r"\S+\s*|\s+")
@@ -134,7 +135,10 @@ def _beside(dialect: Dialect, request: UpstreamRequest) -> EchoAnswer:
     """Embeddings: the same text, the same vector of length 1.  Nothing else beside chat."""
     if request.url != "/embeddings":
         message = f"the echo provider answers chat and embeddings, not {request.url}"
-        return _refusal(dialect, UnifiedError(kind="not_found", message=message))
+        answer = _refusal(dialect, UnifiedError(kind="not_found", message=message))
+        # Asked again it has no other answer (design decision 15).
+        answer.headers = {**answer.headers, "x-should-retry": "false"}
+        return answer
     try:
         asked = _embeddings(request.body)
     except msgspec.MsgspecError:
@@ -235,10 +239,14 @@ def _respond(
     # The same body gives the same ids: recorded answers stay comparable.
     digest = hashlib.sha256(request.body).hexdigest()[:20]
     tools = script.tools or _forced(asked)
+    finish: FinishReason = "tool_calls" if tools else "stop"
     parts: list[Content] = []
     if script.thinking is not None:
         parts.append(ThinkingContent(text=script.thinking))
     if text := _answer_text(asked, script, bool(tools)):
+        words = _WORD.findall(text)
+        if asked.max_tokens is not None and len(words) > asked.max_tokens:
+            text, tools, finish = "".join(words[: asked.max_tokens]).rstrip(), (), "length"
         parts.append(TextContent(text=text))
     parts += [
         ToolCallContent(id=f"call_{digest}{number}", name=name, arguments=arguments)
@@ -253,7 +261,7 @@ def _respond(
         choices=(
             Choice(
                 message=UnifiedMessage(role="assistant", content=tuple(parts)),
-                finish=Finish("tool_calls" if tools else "stop"),
+                finish=Finish(finish),
             ),
         ),
         usage=UnifiedUsage(

@@ -452,6 +452,7 @@ RESPONSE_LOSSES = table(
 
 REQUEST_FIELDS = frozenset(
     {
+        "betas",
         "container",
         "context_management",
         "extra",
@@ -476,6 +477,7 @@ REQUEST_FIELDS = frozenset(
         "part.image",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.search_result",
         "part.server_tool",
@@ -487,6 +489,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
+        "platform.fields",
         "prompt_cache",
         "reasoning",
         "reasoning.budget",

@@ -29,6 +29,9 @@ def event(name: str, **members: object) -> Frame:
     return Frame(name, compact(data) if b"\n" in data or b"\r" in data else data)
 
 
+_DELTA = b'{"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}'
+
+
 class BlockEvents:
     """Numbers the blocks of a message and writes their events."""
 
@@ -41,6 +44,10 @@ class BlockEvents:
         return frame
 
     def delta(self, kind: str, field: str, value: object) -> Frame:
+        # Nearly all events of a stream are these: written here, at half the cost of ``event``.
+        if isinstance(value, str):
+            words = (self.count - 1, kind.encode(), field.encode(), msgspec.json.encode(value))
+            return Frame("content_block_delta", _DELTA % words)
         delta = {"type": kind, field: value}
         return event("content_block_delta", index=self.count - 1, delta=delta)
 

@@ -49,13 +49,13 @@ def not_chat(body: bytes, problem: msgspec.DecodeError, provider: str = "") -> U
     )
 
 
-def answer_id(response_id: str, dialect: str) -> str:
-    """The provider's id when it is a chat id, else one made from it."""
+def answer_id(response_id: str, dialect: str, request_id: str) -> str:
+    """The provider's id when it is a chat id, else one made from it, or from the request's."""
     if dialect == NAME and response_id:
         return response_id
     if response_id.startswith("chatcmpl-"):
         return response_id
-    return f"chatcmpl-{response_id or base62(dialect)}"
+    return f"chatcmpl-{response_id or request_id or base62(dialect)}"
 
 
 def format_tier(tier: str | None, dialect: str) -> str | None:
@@ -72,7 +72,7 @@ def format_response(
     log = LossLog(RESPONSE_LOSSES)
     native = response.dialect == NAME
     out: Wire = {
-        "id": answer_id(response.id, response.dialect),
+        "id": answer_id(response.id, response.dialect, request.source.request_id),
         "object": "chat.completion",
         "created": response.created or request.source.received,
         "model": response.model or request.model,

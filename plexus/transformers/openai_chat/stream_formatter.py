@@ -148,7 +148,7 @@ class ChatStreamFormatter:
         self._native = start.dialect == NAME
         self._usage = start.usage
         head: dict[str, Any] = {
-            "id": answer_id(start.id, start.dialect),
+            "id": answer_id(start.id, start.dialect, self._request.source.request_id),
             "object": "chat.completion.chunk",
             "created": start.created or self._request.source.received,
             "model": start.model or self._request.model,

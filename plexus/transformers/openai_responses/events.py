@@ -1,12 +1,20 @@
 """Events of a Responses stream, as far as they are looked at (openai-responses.md §5)."""
 
+from typing import Annotated, TypeAlias
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
+
+from plexus.unified.fold import SUMMARY_LIMIT
 
 TERMINAL = frozenset(
     {"response.completed", "response.incomplete", "response.cancelled", "response.done"}
 )
 """Ends of a stream that is no failure; ``response.done`` is what some vendors call it."""
+
+
+Index: TypeAlias = Annotated[int, Meta(ge=0, lt=SUMMARY_LIMIT)]
+"""A place in a list that is made as long as the provider says."""
 
 
 class Event(Struct):
@@ -15,8 +23,8 @@ class Event(Struct):
     type: str = ""
     output_index: int | None = None
     item_id: str | None = None
-    content_index: int = 0
-    summary_index: int = 0
+    content_index: Index = 0
+    summary_index: Index = 0
     delta: Raw = Raw()
     text: str | None = None
     refusal: str | None = None

@@ -1,6 +1,6 @@
 """What OpenAI Responses can say, and what is lost on the way to it: as provider and as client."""
 
-from plexus.transformers.losses import Loss, table
+from plexus.transformers.losses import Loss, Need, table
 
 NAME = "openai-responses"
 FAMILY = "openai"
@@ -38,6 +38,7 @@ REQUEST_FIELDS = frozenset(
         "part.image.detail",
         "part.image.file_id",
         "part.image.media_type",
+        "part.image.url",
         "part.opaque",
         "part.refusal",
         "part.server_tool",
@@ -123,12 +124,14 @@ REQUEST_LOSSES = table(
             "Responses manages context in its own way",
             "mapping-pairs.md A→R",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "extra",
             "lost",
             "a field only the client's dialect knows was left out",
             "canonical.md §3",
+            foreign=True,
         ),
         Loss("frequency_penalty", "lost", "Responses has no penalties", "mappings.md §2"),
         Loss("logit_bias", "lost", "Responses has no logit_bias", "mappings.md §2"),
@@ -144,6 +147,7 @@ REQUEST_LOSSES = table(
             "cache prewarming (max_tokens 0) goes as prompt_cache_options.prewarm",
             "mappings.md §6",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "mcp_servers", "lost", "MCP servers of the client are not handed on", "mappings.md §11"
@@ -153,6 +157,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a member of a message only the client's dialect knows was left out",
             "canonical.md §3",
+            foreign=True,
         ),
         Loss("message.name", "lost", "Responses has no participant names", "mapping-pairs.md C→R"),
         Loss(
@@ -161,6 +166,7 @@ REQUEST_LOSSES = table(
             "the model answers anew instead of continuing the last assistant message",
             "mapping-pairs.md A→R",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "message.system_media",
@@ -168,6 +174,7 @@ REQUEST_LOSSES = table(
             "instructions are text only",
             "mappings.md §4",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "message.system_only",
@@ -220,12 +227,14 @@ REQUEST_LOSSES = table(
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "part.ext",
             "lost",
             "a member of a part only the client's dialect knows was left out",
             "canonical.md §3",
+            foreign=True,
         ),
         Loss(
             "part.image.file_id",
@@ -233,6 +242,7 @@ REQUEST_LOSSES = table(
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "part.opaque",
@@ -282,6 +292,7 @@ REQUEST_LOSSES = table(
             "a tool call without a result gets a synthetic error result",
             "mappings.md §5.5",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "part.tool_result.orphan",
@@ -289,6 +300,7 @@ REQUEST_LOSSES = table(
             "a tool result without its call was left out",
             "mappings.md §5.5",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss("part.video", "refused", "Responses takes no video", "mappings.md §8"),
         Loss("prediction", "lost", "Responses has no predicted output", "mapping-pairs.md C→R"),
@@ -312,6 +324,7 @@ REQUEST_LOSSES = table(
             "the model has no such effort; the nearest lower one was sent",
             "mappings.md §3.2",
             "efforts are known",
+            needs=(Need("efforts"),),
         ),
         Loss(
             "reasoning.off",
@@ -319,6 +332,7 @@ REQUEST_LOSSES = table(
             "the model cannot switch reasoning off; its lowest effort was sent",
             "mappings.md §3.3",
             "efforts are known",
+            needs=(Need("efforts"),),
         ),
         Loss("region", "lost", "Responses has no inference region", "mapping-pairs.md A→R"),
         Loss("repetition_penalty", "lost", "Responses has no penalties", "mappings.md §2"),
@@ -334,6 +348,7 @@ REQUEST_LOSSES = table(
             "the schema goes as an instruction, with JSON mode",
             "mappings.md §7",
             "json_schema is false",
+            needs=(Need("json_schema", (False,)),),
         ),
         Loss("safety_settings", "lost", "Responses has no safety settings", "mappings.md §2"),
         Loss("seed", "lost", "Responses has no seed", "mappings.md §2"),
@@ -343,6 +358,7 @@ REQUEST_LOSSES = table(
             "the state it names is kept by another provider; send the whole history",
             "canonical.md §9",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "service_tier",
@@ -350,6 +366,7 @@ REQUEST_LOSSES = table(
             "Responses has no such service tier",
             "mappings.md §10",
             "the tier is another dialect's own",
+            foreign=True,
         ),
         Loss(
             "speed",
@@ -357,6 +374,7 @@ REQUEST_LOSSES = table(
             "fast speed goes as service_tier fast",
             "mappings.md §10",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "stop",
@@ -370,6 +388,7 @@ REQUEST_LOSSES = table(
             "a translated answer is never stored",
             "mapping-pairs.md C→R",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "temperature",
@@ -377,6 +396,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-responses.md §1",
             _NO_SAMPLING,
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "temperature.range",
@@ -384,6 +404,7 @@ REQUEST_LOSSES = table(
             "the temperature was cut to the model's maximum",
             "mappings.md §6",
             "temperature_max is known",
+            needs=(Need("temperature_max"),),
         ),
         Loss(
             "tool.builtin",
@@ -402,6 +423,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a tool option only the client's dialect knows was left out",
             "mappings.md §5.1",
+            foreign=True,
         ),
         Loss(
             "tool.name",
@@ -421,6 +443,7 @@ REQUEST_LOSSES = table(
             "the model has no strict tools",
             "mappings.md §5.1",
             "strict_tools is false",
+            needs=(Need("strict_tools", (False,)),),
         ),
         Loss(
             "tool_choice.forced",
@@ -428,6 +451,7 @@ REQUEST_LOSSES = table(
             "the model cannot be forced to call a tool; auto was sent",
             "mappings.md §5.3",
             "forced_tool_choice is false",
+            needs=(Need("forced_tool_choice", (False,)),),
         ),
         Loss("top_k", "lost", "Responses has no top_k", "mappings.md §2"),
         Loss(
@@ -436,6 +460,7 @@ REQUEST_LOSSES = table(
             "the model takes no sampling parameters",
             "openai-responses.md §1",
             _NO_SAMPLING,
+            needs=(Need("sampling", ("none",)),),
         ),
         Loss(
             "user",
@@ -443,6 +468,7 @@ REQUEST_LOSSES = table(
             "a long or personal user id goes as a hash",
             "mappings.md §10",
             _ELSEWHERE,
+            foreign=True,
         ),
         Loss(
             "web_search",

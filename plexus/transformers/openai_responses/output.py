@@ -83,7 +83,11 @@ class ItemParser:
 
     def message_ext(self, fields: dict[str, Raw]) -> Ext:
         """What a message item says about itself, for its first part."""
-        own = {name: fields[name] for name in _MESSAGE if name in fields}
+        own = {
+            name: fields[name]
+            for name in _MESSAGE
+            if name in fields and bytes(memoryview(fields[name])[:1]) == b'"'
+        }
         if own.get("status") != Raw(b'"incomplete"'):
             own.pop("status", None)
         return ext_of(own)

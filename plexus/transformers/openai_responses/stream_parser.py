@@ -94,9 +94,13 @@ class _Item:
         self.head = head
         self.parts: dict[int, int] = {}
         self.refusals: set[int] = set()
-        self.seen: dict[tuple[DeltaKind, int], str] = {}
+        self.seen: dict[tuple[DeltaKind, int], list[str]] = {}
         self.done = False
         self.logprobs = False
+
+    def said(self, kind: DeltaKind, index: int) -> str:
+        """One text as far as it was passed on."""
+        return "".join(self.seen.get((kind, index), ()))
 
 
 class ResponsesStreamParser:
@@ -330,14 +334,15 @@ class ResponsesStreamParser:
     def _say(
         self, item: _Item, number: int, kind: DeltaKind, index: int, text: str, whole: bool
     ) -> None:
-        seen = item.seen.get((kind, index), "")
         if whole:
+            seen = item.said(kind, index)
             if not text.startswith(seen):
                 return
             text = text[len(seen) :]
         if not text:
             return
-        item.seen[kind, index] = seen + text
+        # Pieces: joining them at each delta would be quadratic.
+        item.seen.setdefault((kind, index), []).append(text)
         sub = index if kind == "thinking_summary" else 0
         self._maker.add(number, kind, text, sub)
 
@@ -350,8 +355,7 @@ class ResponsesStreamParser:
         self._count_citation(item, event.content_index)
 
     def _count_citation(self, item: _Item, index: int) -> None:
-        key: tuple[DeltaKind, int] = ("citation", index)
-        item.seen[key] = item.seen.get(key, "") + "c"
+        item.seen.setdefault(("citation", index), []).append("")
 
     # -- ends ------------------------------------------------------------------------------------
 
@@ -387,15 +391,15 @@ class ResponsesStreamParser:
                 if not item.logprobs:
                     self._note_logprobs(tokens)
                 self._say(item, number, "text", index, text, True)
-                for citation in part.citations[len(item.seen.get(("citation", index), "")) :]:
+                for citation in part.citations[len(item.seen.get(("citation", index), ())) :]:
                     self._maker.add(number, "citation", citation)
-                agrees = item.seen.get(("text", index), "") == text
+                agrees = item.said("text", index) == text
             case RefusalContent(text=text) if index in item.refusals:
                 self._say(item, number, "refusal", index, text, True)
-                agrees = item.seen.get(("refusal", index), "") == text
+                agrees = item.said("refusal", index) == text
             case ToolCallContent(arguments=text):
                 self._say(item, number, "tool_args", 0, text, True)
-                agrees = item.seen.get(("tool_args", 0), "") == text
+                agrees = item.said("tool_args", 0) == text
             case ThinkingContent():
                 agrees = self._complete_thinking(item, number, part)
             case _:
@@ -409,7 +413,7 @@ class ResponsesStreamParser:
         for sub, text in enumerate(part.summary or ()):
             self._say(item, number, "thinking_summary", sub, text, True)
         streamed = "".join(
-            text for (kind, _), text in sorted(item.seen.items()) if kind == "thinking"
+            item.said(kind, index) for kind, index in sorted(item.seen) if kind == "thinking"
         )
         if part.text.startswith(streamed) and part.text != streamed:
             self._maker.add(number, "thinking", part.text[len(streamed) :])
@@ -418,7 +422,7 @@ class ResponsesStreamParser:
             # Only here: in ``output_item.added`` it may be half of it (traps.md T60).
             self._maker.add(number, "proof", part.proof)
         summary = tuple(
-            item.seen.get(("thinking_summary", sub), "")
+            item.said("thinking_summary", sub)
             for sub in range(
                 1 + max((s for k, s in item.seen if k == "thinking_summary"), default=-1)
             )

@@ -389,6 +389,11 @@ def test_T87_the_phase_of_a_message_is_kept() -> None:
     assert found.ext[NAME]["phase"] == Raw(b'"commentary"')
 
 
+def test_what_is_no_word_is_no_id() -> None:
+    (found,) = parts(answer(message("x", id={"a": 1}, phase=[5])))
+    assert found == TextContent(text="x")
+
+
 # --- vendors --------------------------------------------------------------------------------------
 
 
