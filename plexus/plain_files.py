@@ -24,10 +24,15 @@ def plain_bytes(path: Path, limit: int, *, follow: bool = True) -> bytes:
     # Without O_NONBLOCK the opening of a pipe waits for its writer.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | link)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a plain file")
+        # Memory is taken for all that is asked for: no more than the file has, and one byte to see
+        # that it has grown meanwhile.
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            found = stream.read(limit + 1)
+            found = stream.read(min(status.st_size, limit) + 1)
+            if len(found) > status.st_size:
+                found += stream.read(limit)
     finally:
         os.close(handle)
     if len(found) > limit:

@@ -29,6 +29,12 @@ _VENDORS = {
         "https://api.anthropic.com/v1",
         "claude-haiku-4-5",
     ),
+    "GEMINI_API_KEY": (
+        "gemini",
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        "gemini-3.6-flash",
+    ),
 }
 
 

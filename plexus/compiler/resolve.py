@@ -47,7 +47,11 @@ _HOP = frozenset(
 _CREDENTIALS = frozenset(
     {"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
-_VENDORS = {"api.openai.com": "/v1", "api.anthropic.com": "/v1"}
+_VENDORS = {
+    "api.openai.com": "/v1",
+    "api.anthropic.com": "/v1",
+    "generativelanguage.googleapis.com": "/v1beta",
+}
 
 
 class Chosen(Struct, frozen=True):
@@ -196,17 +200,6 @@ class _Resolver:
                 self.hosts.setdefault(provider.name, {})[dialect] = url.host
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
-        unserved = [name for name in provider.urls if name not in catalog.dialects()]
-        written = mapped or self.document.has((*at, "type"))
-        if provider.urls and written and len(unserved) == len(provider.urls):
-            path = (*at, "api_base_url") if mapped else (*at, "type")
-            quoted = " and ".join(map(quote, unserved))
-            hint = f"served are {', '.join(catalog.dialects())}"
-            self.error(path, "P310", f"dialect {quoted} is not served yet", hint)
-        elif mapped:
-            for name in unserved:
-                message = f"dialect {quote(name)} is not served yet, so nothing is sent there"
-                self.warn((*at, "api_base_url", name), "P457", message)
 
     def usual_slips(self, provider: Provider, url: Url, path: Path) -> None:
         end = _VENDORS.get(url.host)

@@ -11,6 +11,7 @@ from plexus.gateway.channel import KEY, Channel, ClientGone
 from plexus.gateway.connection import Connection
 from plexus.gateway.entry import CALLS, PinnedEndpoint, SharedEndpoint
 from plexus.gateway.errors import no_route, refuse
+from plexus.gateway.gemini import GeminiEndpoint
 from plexus.gateway.headers import counters
 from plexus.gateway.models import ModelByName, ModelEndpoint
 from plexus.gateway.services import Services
@@ -30,8 +31,12 @@ def create_app(services: Services) -> Connection:
         if call.dialect in ("openai-chat", "openai-responses"):
             # For clients that were given a base URL without /v1.
             app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
-    app.add_route("/v1/models", models)
-    app.add_route("/v1/models/{name:path}", ModelByName(services, models))
+    gemini = GeminiEndpoint(services)
+    by_name = ModelByName(services, models, gemini)
+    for version in ("v1", "v1beta", "v1alpha"):
+        app.add_route(f"/{version}/models", models)
+        app.add_route(f"/{version}/models/{{name:path}}", by_name)
+        app.add_route(f"/{version}/tunedModels/{{name:path}}", gemini)
     app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))
     app.add_route("/targets/{pinned:path}", PinnedEndpoint(services, table.targets, models))
     app.add_route("/health", Health(services))

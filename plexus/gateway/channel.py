@@ -12,6 +12,7 @@ from plexus.gateway.head import has_body
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.watch import Expired, Watch
+from plexus.streaming.framing import Encoder
 from plexus.unified.errors import UnifiedError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Channel:
     ``headers`` are the client's, lower-case bytes, the last of a name winning.  ``common`` headers
     go out with every answer.  ``record`` becomes the log line.  ``dialect`` is the route's, once it
     is known, ``operation`` what is asked for beside chat; ``asked`` the guarded body, once it is
-    read.  ``on_error`` writes an error into a stream that has begun.
+    read; ``framing`` makes the encoder of a client that asked for another framing than its
+    dialect's own.  ``on_error`` writes an error into a stream that has begun.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Channel:
         self.gone = False
         self.path: str = scope["path"]
         self.method: str = scope["method"]
+        self.query: bytes = scope["query_string"]
         self.headers = headers
         self.watch = watch
         self.record = record
@@ -67,6 +70,7 @@ class Channel:
         self.dialect = ""
         self.asked: Asked | None = None
         self.operation: Operation | None = None
+        self.framing: Callable[[], Encoder] | None = None
         self.on_error: Callable[[UnifiedError], Awaitable[None]] | None = None
         self._task = task
         self._receive = receive

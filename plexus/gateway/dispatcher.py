@@ -78,7 +78,7 @@ class Exchange:
         self._repair: Repair | None = None
         """What the attempt under way does differently."""
         self._sent: tuple[Translation, WireRequest] | None = None
-        self._down = Downstream(channel, dialect) if call.stream else None
+        self._down = Downstream(channel, dialect, call) if call.stream else None
 
     async def run(self) -> None:
         failures: list[AttemptFailed] = []

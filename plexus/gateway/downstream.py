@@ -5,7 +5,7 @@ import asyncio
 from plexus.gateway.channel import Channel
 from plexus.gateway.headers import STREAM
 from plexus.gateway.reply import RawHeaders
-from plexus.transformers.base import Dialect
+from plexus.transformers.base import ClientCall, Dialect, client_encoder
 from plexus.unified.errors import UnifiedError
 
 
@@ -15,8 +15,8 @@ class Downstream:
     ``writing`` tells that the client is what the exchange waits for.
     """
 
-    def __init__(self, channel: Channel, dialect: Dialect) -> None:
-        encoder = dialect.encoder()
+    def __init__(self, channel: Channel, dialect: Dialect, call: ClientCall) -> None:
+        encoder = client_encoder(dialect, call)
         self.writing = False
         self.content_type = encoder.content_type
         self._channel = channel
@@ -39,6 +39,7 @@ class Downstream:
         if self._beating is not None:
             await self._beating
         await self._channel.write(data)
+        self._encoder.resume()
         self._channel.watch.wrote()
         self.writing = False
 

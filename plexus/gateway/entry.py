@@ -10,7 +10,9 @@ from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import no_route
+from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.gemini import gemini_call
+from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
 from plexus.gateway.resource import read_asked
 from plexus.gateway.services import Services
@@ -67,21 +69,30 @@ class PinnedEndpoint:
 
     async def on_post(self, req: Request, resp: Response, pinned: str) -> None:
         channel: Channel = req.scope[KEY]
-        name, call = split(pinned)
-        if call not in CALLS:
+        name, path = split(pinned)
+        call = gemini_call(path, channel.query)
+        if call is not None:
+            channel.dialect, channel.framing = GEMINI, call.framing
+        elif path in CALLS:
+            channel.dialect, channel.operation = CALLS[path]
+        else:
             raise PlexusError(no_route(req.method, req.path))
-        channel.dialect, channel.operation = CALLS[call]
         entry = self._find(channel, name)
+        if call is not None:
+            services = self._services
+            raw = await read_body(channel, services.settings.body_limit, services.limits)
+            channel.asked = parse_body(raw, entry.name, call.stream)
         await self._services.resource(entry).on_post(req, resp)
 
     async def on_get(self, req: Request, resp: Response, pinned: str) -> None:
         """``/v1/models`` and ``/v1/models/{id}`` behind a pinned address: the one model."""
         channel: Channel = req.scope[KEY]
         name, call = split(pinned)
-        if call == "/v1/models":
+        version, models, wanted = call.partition("/models/")
+        if call in ("/v1/models", "/v1beta/models"):
             await self._models.show(channel, [self._find(channel, name)])
-        elif call.startswith("/v1/models/"):
-            await self._models.show_one(channel, self._find(channel, name), call[11:])
+        elif models and version in ("/v1", "/v1beta"):
+            await self._models.show_one(channel, self._find(channel, name), wanted)
         else:
             raise PlexusError(no_route(req.method, req.path))
 
@@ -95,9 +106,10 @@ class PinnedEndpoint:
 
 
 def split(pinned: str) -> tuple[str, str]:
-    """``fast/v1/messages`` → ``fast``, ``/v1/messages``; the last ``/v1/`` counts."""
-    start, models, wanted = pinned.rpartition("/v1/models/")
-    if models:
-        return start, models + wanted
-    name, slash, rest = pinned.rpartition("/v1/")
-    return name, f"{slash}{rest}"
+    """``fast/v1/messages`` → ``fast``, ``/v1/messages``: the last version in it counts, though not
+    one in the name of a model.
+    """
+    at = max(pinned.rfind("/v1/models/"), pinned.rfind("/v1beta/models/"))
+    if at < 0:
+        at = max(pinned.rfind("/v1/"), pinned.rfind("/v1beta/"), 0)
+    return pinned[:at], pinned[at:]

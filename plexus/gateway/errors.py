@@ -3,18 +3,18 @@
 from math import ceil
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
+from plexus.streaming.framing import Frame
 from plexus.transformers import (
     anthropic_messages,
     bedrock_converse,
+    gemini,
     openai_chat,
     openai_responses,
 )
 from plexus.transformers.base import Dialect, ProviderDialect
-from plexus.unified.errors import ErrorKind, UnifiedError
+from plexus.unified.errors import UnifiedError
 
 if TYPE_CHECKING:
     from plexus.gateway.channel import Channel
@@ -23,6 +23,7 @@ DIALECTS: dict[str, Dialect] = {
     openai_chat.NAME: openai_chat,
     anthropic_messages.NAME: anthropic_messages,
     openai_responses.NAME: openai_responses,
+    gemini.NAME: gemini,
 }
 """The dialects this version serves."""
 
@@ -32,14 +33,7 @@ PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
 }
 """The dialects that providers are spoken to in."""
 
-GEMINI = "gemini"
-
-_GEMINI_STATUS: dict[ErrorKind, str] = {
-    "authentication": "UNAUTHENTICATED",
-    "not_found": "NOT_FOUND",
-    "permission": "PERMISSION_DENIED",
-    "server": "INTERNAL",
-}
+GEMINI = gemini.NAME
 
 _ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
 _RESPONSES_PREFIXES = ("/v1/responses", "/v1/v1/responses")
@@ -51,6 +45,7 @@ _GEMINI_VERBS = (
     ":batchEmbedContents",
     ":predict",
 )
+_GEMINI_UNSERVED = _GEMINI_VERBS[2:]
 _WAIT_MAX = 60
 
 STOPPING = UnifiedError(
@@ -66,7 +61,7 @@ def dialect_of(path: str) -> str:
     path = _from_version(path)
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
-    if path.startswith("/v1beta") or path.endswith(_GEMINI_VERBS):
+    if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
         return GEMINI
     if path.startswith(_RESPONSES_PREFIXES):
         return openai_responses.NAME
@@ -75,18 +70,14 @@ def dialect_of(path: str) -> str:
 
 def _from_version(path: str) -> str:
     """``/aliases/fast/v1/messages`` → ``/v1/messages``."""
-    if path.startswith(("/aliases/", "/targets/")) and (at := path.find("/v1/")) > 0:
-        return path[at:]
-    return path
+    if not path.startswith(("/aliases/", "/targets/")):
+        return path
+    found = (path.find("/v1/"), path.find("/v1beta/"))
+    return path[min((at for at in found if at > 0), default=0) :]
 
 
 def format_error(dialect: str, error: UnifiedError, request_id: str) -> tuple[int, bytes]:
     """HTTP status and body of ``error`` in ``dialect``."""
-    if dialect == GEMINI:
-        status = error.http_status
-        word = _GEMINI_STATUS.get(error.kind, "INVALID_ARGUMENT")
-        body = {"code": status, "message": error.message, "status": word, "details": []}
-        return status, msgspec.json.encode({"error": body})
     return DIALECTS[dialect].format_error(error, request_id)
 
 
@@ -104,7 +95,8 @@ def error_headers(error: UnifiedError) -> RawHeaders:
 
 GUIDE = (
     "Plexus serves POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and "
-    "OpenAI's other endpoints, and GET /v1/models"
+    "OpenAI's other endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, "
+    "and GET /v1/models"
 )
 
 _UNSERVED = {
@@ -121,8 +113,8 @@ def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
         said = f"{path[:128]} has /v1 twice: leave it out of the base URL that the client is given"
-    elif path.endswith(_GEMINI_VERBS) or path.startswith("/v1beta"):
-        said = "the Gemini API is not served yet"
+    elif path.endswith(_GEMINI_UNSERVED):
+        said = f"{path.rpartition(':')[2]} is not served yet"
     else:
         tail = _from_version(path).removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]
@@ -147,5 +139,8 @@ async def refuse(channel: "Channel", error: UnifiedError, extra: RawHeaders | No
         return
     dialect = channel.dialect or dialect_of(channel.path)
     status, body = format_error(dialect, error, channel.record.id)
+    if channel.framing is not None:
+        encoder = channel.framing()
+        body = encoder.encode(Frame("", body)) + encoder.end()
     own = counters(channel.record) if extra is None else extra
     await channel.send(status, error_headers(error) + own, body)

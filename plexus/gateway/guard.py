@@ -85,16 +85,17 @@ def unpack(raw: bytes, coding: bytes, limit: int) -> bytes:
     return body
 
 
-def parse_body(raw: bytes, named: str | None = None) -> Asked:
+def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None) -> Asked:
     """A JSON object that asks for a model.  Raises PlexusError (400) with ``param``.
 
-    ``named`` is the model of a pinned address, which needs none in the body.
+    ``named`` is the model of a pinned address, which needs none in the body; ``stream`` is what the
+    path of a Gemini call says.
     """
     try:
         body = JsonBody.parse(raw)
     except DocumentError as problem:
         raise invalid(str(problem), problem.param, "plexus_bad_json") from None
-    return Asked(body, named or _model(body), _stream(body))
+    return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
 
 
 def parse_form(raw: bytes, content_type: str, named: str | None = None) -> Asked:

@@ -60,6 +60,7 @@ class Link(Struct, frozen=True, kw_only=True):
             dialect=self.dialect,
             model=wire.target.model,
             timeouts=timeouts,
+            stream=wire.stream,
         )
         return await self.credential.apply(plain)
 

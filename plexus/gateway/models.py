@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from urllib.parse import parse_qs
 
 import msgspec
 from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.errors import GEMINI, dialect_of
+from plexus.gateway.gemini import GeminiEndpoint
 from plexus.gateway.headers import counters
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
 from plexus.gateway.table import Entry
-from plexus.unified.errors import PlexusError, invalid
+from plexus.unified.errors import invalid
 
 Query = Mapping[str, str | list[str]]
 
@@ -28,7 +30,7 @@ class ModelEndpoint:
 
     async def on_get(self, req: Request, resp: Response) -> None:
         channel: Channel = req.scope[KEY]
-        channel.dialect = asked_dialect(channel.headers)
+        channel.dialect = asked_dialect(channel)
         key = authenticate(channel, self._services)
         entries = list(self._services.router.visible(key.may_use))
         await self.show(channel, entries, req.params)
@@ -37,46 +39,54 @@ class ModelEndpoint:
         self, channel: Channel, entries: list[Entry], query: Query = MappingProxyType({})
     ) -> None:
         """Answer with a list."""
-        channel.dialect = asked_dialect(channel.headers)
+        channel.dialect = asked_dialect(channel)
         if channel.dialect == "anthropic-messages":
             body = anthropic_list(entries, query)
+        elif channel.dialect == GEMINI:
+            body = gemini_list(entries, query)
         else:
             body = {"object": "list", "data": [openai_model(entry) for entry in entries]}
         await _send(channel, body)
 
     async def show_one(self, channel: Channel, entry: Entry, name: str) -> None:
         """Answer with one model, called what the caller calls it."""
-        channel.dialect = asked_dialect(channel.headers)
-        anthropic = channel.dialect == "anthropic-messages"
-        body = anthropic_model(entry, name) if anthropic else openai_model(entry, name)
-        await _send(channel, body)
+        channel.dialect = asked_dialect(channel)
+        await _send(channel, _MODELS[channel.dialect](entry, name))
 
 
 class ModelByName:
-    """``/v1/models/{id}``; the id may contain slashes and colons."""
+    """``/v1/models/{id}``; the id may contain slashes and colons.
 
-    def __init__(self, services: Services, models: ModelEndpoint) -> None:
+    ``POST /v1/models/{id}:generateContent`` is how a Gemini client calls.
+    """
+
+    def __init__(self, services: Services, models: ModelEndpoint, gemini: GeminiEndpoint) -> None:
         self._services = services
         self._models = models
+        self._gemini = gemini
 
     async def on_get(self, req: Request, resp: Response, name: str) -> None:
         channel: Channel = req.scope[KEY]
-        channel.dialect = asked_dialect(channel.headers)
+        channel.dialect = asked_dialect(channel)
         key = authenticate(channel, self._services)
         entry = self._services.router.find(name, key.may_use)
         await self._models.show_one(channel, entry, name)
 
     async def on_post(self, req: Request, resp: Response, name: str) -> None:
-        """``/v1/models/{id}:generateContent`` is how a Gemini client calls; not served yet."""
-        channel: Channel = req.scope[KEY]
-        channel.dialect = GEMINI
-        raise PlexusError(no_route(req.method, req.path))
+        await self._gemini.on_post(req, resp, name)
 
 
-def asked_dialect(headers: dict[bytes, bytes]) -> str:
-    """A Bearer token proves nothing; ``x-api-key`` and ``anthropic-version`` are Anthropic's."""
-    anthropic = b"anthropic-version" in headers or b"x-api-key" in headers
-    return "anthropic-messages" if anthropic else "openai-chat"
+def asked_dialect(channel: Channel) -> str:
+    """``/v1beta`` is Gemini's.  ``anthropic-version`` and ``x-api-key`` are Anthropic's, what
+    Google's SDK sends is Gemini's; a Bearer token proves nothing.
+    """
+    headers = channel.headers
+    if dialect_of(channel.path) == GEMINI:
+        return GEMINI
+    if b"anthropic-version" in headers or b"x-api-key" in headers:
+        return "anthropic-messages"
+    google = b"x-goog-api-key" in headers or b"x-goog-api-client" in headers
+    return GEMINI if google or b"key" in parse_qs(channel.query) else "openai-chat"
 
 
 def openai_model(entry: Entry, name: str | None = None) -> dict[str, object]:
@@ -104,10 +114,47 @@ def anthropic_model(entry: Entry, name: str | None = None) -> dict[str, object]:
     }
 
 
+def gemini_model(entry: Entry, name: str | None = None) -> dict[str, object]:
+    found: dict[str, object] = {
+        "name": f"models/{name or entry.name}",
+        "version": "001",
+        "displayName": entry.display_name or name or entry.name,
+        "description": "",
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+    }
+    if entry.context_window is not None:
+        found["inputTokenLimit"] = entry.context_window
+    if entry.max_output_tokens is not None:
+        found["outputTokenLimit"] = entry.max_output_tokens
+    return found
+
+
+_MODELS = {
+    "openai-chat": openai_model,
+    "anthropic-messages": anthropic_model,
+    GEMINI: gemini_model,
+}
+
+
+def gemini_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
+    """One page: ``pageSize`` 1 to 1000 (default 50); ``pageToken`` is the last name before it."""
+    names = [entry.name for entry in entries]
+    size = _limit(query.get("pageSize", "50"), "pageSize")
+    token = query.get("pageToken")
+    if token is not None and token not in names:
+        raise invalid("pageToken is none of this list", "pageToken")
+    start = names.index(str(token)) + 1 if token is not None else 0
+    page = entries[start : start + size]
+    found: dict[str, object] = {"models": [gemini_model(entry) for entry in page]}
+    if start + size < len(names):
+        found["nextPageToken"] = page[-1].name
+    return found
+
+
 def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
     """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``."""
     names = [entry.name for entry in entries]
-    limit = _limit(query.get("limit", "20"))
+    limit = _limit(query.get("limit", "20"), "limit")
     after, before = query.get("after_id"), query.get("before_id")
     start, stop = 0, len(names)
     if after in names:
@@ -125,10 +172,10 @@ def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
     }
 
 
-def _limit(given: str | list[str]) -> int:
+def _limit(given: str | list[str], name: str) -> int:
     text = str(given)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _PAGE):
-        raise invalid(f"limit must be a number from 1 to {_PAGE}", "limit")
+        raise invalid(f"{name} must be a number from 1 to {_PAGE}", name)
     return int(text)
 
 

@@ -61,6 +61,7 @@ class ModelResource:
             strict=self.strict,
             show_model=None if self.reveal_model else self._shown(asked.model),
             form=asked.form,
+            framing=channel.framing,
         )
         asking = Asking(
             targets=self.order(),

@@ -72,6 +72,8 @@ def repeatable(call: ClientCall) -> bool:
         return False
     if "mcp_servers" in fields or "web_search_options" in fields:
         return False
+    if "contents" in fields:
+        return "tools" not in fields or _only_declarations(fields["tools"])
     return b'"type"' not in bytes(fields.get("tools", b"")) or _only_functions(fields["tools"])
 
 
@@ -80,6 +82,8 @@ class _Tool(msgspec.Struct):
 
 
 _tools = msgspec.json.Decoder(list[_Tool]).decode
+_entries = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_DECLARATIONS = frozenset({"functionDeclarations", "function_declarations"})
 
 
 def _only_functions(tools: Raw) -> bool:
@@ -87,4 +91,12 @@ def _only_functions(tools: Raw) -> bool:
         return all(tool.type in _FUNCTIONS for tool in _tools(tools))
     except msgspec.DecodeError:
         # The dialect or the provider will say what is wrong with them.
+        return True
+
+
+def _only_declarations(tools: Raw) -> bool:
+    """Gemini's: whatever is no list of functions is a tool that Google runs."""
+    try:
+        return all(entry.keys() <= _DECLARATIONS for entry in _entries(tools))
+    except msgspec.DecodeError:
         return True

@@ -135,6 +135,9 @@ class EventStreamEncoder:
         """Nothing: the framing has no comments."""
         return b""
 
+    def resume(self) -> None:
+        """Every message stands for itself."""
+
     def end(self) -> bytes:
         return b""
 

@@ -55,3 +55,7 @@ class Encoder(Protocol):
     def end(self) -> bytes:
         """Bytes that close the stream ("" for SSE; the bracket of a JSON array)."""
         ...
+
+    def resume(self) -> None:
+        """Frames of this stream went out already, written by another encoder."""
+        ...

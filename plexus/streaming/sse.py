@@ -117,3 +117,6 @@ class SSEEncoder:
 
     def end(self) -> bytes:
         return b""
+
+    def resume(self) -> None:
+        """Every event stands for itself."""

@@ -6,7 +6,7 @@ transformRequestIn = format_request, transformResponseOut = parse_response / str
 transformResponseIn = format_response / stream_formatter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -40,6 +40,8 @@ class ClientCall(Struct, frozen=True, kw_only=True):
     ``model`` is the requested name.  ``strict`` is ``"on_loss": "error"``; ``show_model`` is the
     alias name to show instead of the provider's model (``"reveal_model": false``), else None.
     ``form`` is the body of endpoints that take files; ``body`` is then an empty object.
+    ``framing`` makes the encoder of a stream whose client asked for another framing than its
+    dialect's own.
     """
 
     model: str
@@ -49,6 +51,7 @@ class ClientCall(Struct, frozen=True, kw_only=True):
     strict: bool = False
     show_model: str | None = None
     form: FormBody | None = None
+    framing: Callable[[], Encoder] | None = None
 
 
 class WireRequest(Struct, frozen=True, kw_only=True):
@@ -246,6 +249,11 @@ class Platform(Struct, frozen=True):
 
 VENDOR = Platform()
 """The vendor's own API, which is no platform."""
+
+
+def client_encoder(dialect: Dialect, call: ClientCall) -> Encoder:
+    """The encoder of a stream to the client of ``call``."""
+    return dialect.encoder() if call.framing is None else call.framing()
 
 
 class StreamStage(Protocol):

@@ -5,6 +5,7 @@ holds the outgoing request and reads the answer, whole or as a stream.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -24,6 +25,7 @@ from plexus.transformers.base import (
     StreamStage,
     WireRequest,
     WireStep,
+    client_encoder,
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
@@ -178,8 +180,8 @@ class Passthrough(Struct, frozen=True):
             wire = self.upstream.passthrough(call, target)
             return _mended(wire, repairs) if repairs and self.repair else wire
 
-        target = applied(self.target, repairs)
-        return PassthroughPrepared(self, call, _sent(write, self, target, call))
+        wire = _sent(write, self, applied(self.target, repairs), call)
+        return PassthroughPrepared(self, call, wire)
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         """Our own edit is taken back in any case: what a client did not send is not its fault."""
@@ -207,15 +209,16 @@ class Translate(Struct, frozen=True):
         request = self.client.parse_request(call)
         for step in self.steps:
             request = step.request(request, self.target)
-        asked = rewritten(request, repairs)
+        body = partial(self.upstream.format_request, rewritten(request, repairs))
 
         def write(target: TargetModel) -> WireRequest:
-            wire = self.upstream.format_request(asked, target)
-            headers = headers_without(wire.headers, repairs)
-            return wire if headers is wire.headers else replace(wire, headers=headers)
+            wire = body(target)
+            if repairs:
+                wire = replace(wire, headers=headers_without(wire.headers, repairs))
+            return wire
 
-        target = applied(self.target, repairs)
-        return TranslatePrepared(self, call, request, _sent(write, self, target, call))
+        wire = _sent(write, self, applied(self.target, repairs), call)
+        return TranslatePrepared(self, call, request, wire)
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         if call.strict or not self.repair:
@@ -305,7 +308,7 @@ class PassthroughPrepared:
         response = self._dialect.parse_response(readable(body), self.wire)
         if self._call.show_model is not None:
             response = replace(response, model=self._call.show_model)
-        return as_stream(self._dialect, response, self._request())
+        return as_stream(self._dialect, self._call, response, self._request())
 
     def _request(self) -> UnifiedChatRequest:
         """What was asked; the provider took it, so what we cannot read of it does not matter."""
@@ -353,7 +356,7 @@ class TranslatePrepared:
             response = replace(response, model=self._call.show_model)
         warnings: tuple[LossWarning, ...] = ()
         if self._call.stream:
-            out, content_type = as_stream(client, response, self._request)
+            out, content_type = as_stream(client, self._call, response, self._request)
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
@@ -375,10 +378,13 @@ class TranslatePrepared:
 
 
 def as_stream(
-    client: Dialect, response: UnifiedChatResponse, request: UnifiedChatRequest
+    client: Dialect,
+    call: ClientCall,
+    response: UnifiedChatResponse,
+    request: UnifiedChatRequest,
 ) -> tuple[bytes, str]:
     """A whole answer for a client that asked for a stream, and its type (streaming.md §11)."""
-    formatter, encoder = client.stream_formatter(request), client.encoder()
+    formatter, encoder = client.stream_formatter(request), client_encoder(client, call)
     frames = [frame for chunk in unfold(response) for frame in formatter.feed(chunk)]
     return b"".join(map(encoder.encode, frames)) + encoder.end(), encoder.content_type
 
@@ -456,9 +462,9 @@ def renamed(body: bytes, model: str) -> bytes:
     """A JSON answer with its model replaced, if it names one."""
     try:
         answer = JsonBody.parse(body)
-        if "model" not in answer.fields:
-            return body
-        return answer.edit({"model": msgspec.json.encode(model)})
+        # The second is Gemini's name for it.
+        name = next((n for n in ("model", "modelVersion") if n in answer.fields), None)
+        return body if name is None else answer.edit({name: msgspec.json.encode(model)})
     except DocumentError:
         return body
 
@@ -484,7 +490,7 @@ class _Stream:
         self._call = call
         self._wire = wire
         self._decoder = decoder
-        self._encoder = client.encoder()
+        self._encoder = client_encoder(client, call)
         self.content_type = self._encoder.content_type
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
 
@@ -534,12 +540,16 @@ class PassthroughStream(_Stream):
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = None if platform.REFRAMES else b""
         """The frames up to the first event as they came, None after it or when they did not."""
+        self._reframed = call.framing is not None
 
     def _read(self, data: bytes) -> bytes:
         return self._relay(self._decoder.feed(data))
 
     def _end(self, frames: list[Frame]) -> bytes:
         out = self._relay(frames)
+        if self._reframed:
+            done = self.finished and self.failure is None
+            return out + (self._encoder.end() if done else b"")
         if self.finished or self.failure is not None:
             return out
         # An error event follows: the unterminated last frame must not swallow it.
@@ -575,12 +585,23 @@ class PassthroughStream(_Stream):
                 self._lead = None
             if seen.usage_only and self._wire.hide_usage:
                 continue
-            if self._call.show_model is not None and frame.data:
+            if self._reframed:
+                out.append(self._in_other_framing(frame))
+            elif self._call.show_model is not None and frame.data:
                 renamed = self._client.rename_model(frame, self._call.show_model)
                 out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
             else:
                 out.append(frame.raw)
         return b"".join(out)
+
+    def _in_other_framing(self, frame: Frame) -> bytes:
+        """The event for a client that reads another framing than the provider writes."""
+        if not frame.data:
+            return b""
+        if self._call.show_model is not None:
+            frame = self._client.rename_model(frame, self._call.show_model)
+        out = self._encoder.encode(frame)
+        return out if self.failure is None else out + self._encoder.end()
 
     def _hidden(self, error: UnifiedError) -> bool:
         """Whether the provider's own words are not for the client."""

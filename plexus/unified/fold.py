@@ -237,9 +237,10 @@ def _open_part(index: int, part: Content) -> tuple[Content, list[PartDelta]]:
                 return part, []
             skeleton = replace(part, text="", summary=None, proof=None)
         case ToolCallContent():
+            # A call's signature is known with its name; some clients must see it before the call.
             if part.arguments:
-                deltas.append(PartDelta(index, "tool_args", part.arguments))
-            skeleton = replace(part, arguments="", proof=None)
+                return replace(part, arguments=""), [PartDelta(index, "tool_args", part.arguments)]
+            return part, []
         case RefusalContent():
             if part.text:
                 deltas.append(PartDelta(index, "refusal", part.text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +29,14 @@ WHOLE = {
     "openai-chat": "choices",
     "anthropic-messages": "content",
     "openai-responses": "output",
+    "gemini": "candidates",
 }
 """The member of a JSON answer that holds what was said."""
 LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
+GEMINI = re.compile(r"/v1(?:beta)?/models/.+:(generate|streamGenerate)Content")
 OWN_MODELS = {"chat": MODELS["openai-chat"], "messages": MODELS["anthropic-messages"]}
 DIALECTS = {"chat": "openai-chat", "messages": "anthropic-messages"}
 
@@ -54,8 +57,20 @@ class Record:
         return any(name.lower() == "upgrade" for name, _ in self.headers)
 
     @property
+    def dialect(self) -> str | None:
+        """Of a call that is served."""
+        if self.method != "POST":
+            return None
+        return "gemini" if GEMINI.fullmatch(self.path) else SERVED.get(self.path)
+
+    @property
     def served(self) -> bool:
-        return self.method == "POST" and self.path in SERVED
+        return self.dialect is not None
+
+    @property
+    def stream(self) -> bool:
+        found = GEMINI.fullmatch(self.path)
+        return found[1] == "streamGenerate" if found else bool(self.body.get("stream"))
 
     @property
     def stateful(self) -> bool:
@@ -126,19 +141,23 @@ def send(gateway: Gateway, record: Record) -> Answer:
 
 def check_answer(record: Record, answer: Answer) -> None:
     """A finished success in the client's dialect, uncompressed, as it asked: whole or stream."""
-    dialect = SERVED[record.path]
+    dialect = record.dialect
+    assert dialect is not None
     assert answer.status == 200, answer.body
     assert "content-encoding" not in answer.headers
-    if record.body.get("stream"):
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        if dialect == "openai-responses":
-            last = answer.body.removesuffix(b"\n\n").rpartition(b"\n\n")[2]
-            assert last.startswith(b"event: response.completed\ndata: ")
-        else:
-            assert answer.body.replace(b'": "', b'":"').endswith(LAST_EVENT[dialect])
-    else:
+    if not record.stream:
         assert answer.headers["content-type"].startswith("application/json")
         assert json.loads(answer.body)[WHOLE[dialect]]
+        return
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    if dialect == "gemini":
+        last = json.loads(answer.body.removesuffix(b"\n\n").rpartition(b"\n\ndata: ")[2])
+        assert last["candidates"][0]["finishReason"]
+    elif dialect == "openai-responses":
+        last = answer.body.removesuffix(b"\n\n").rpartition(b"\n\n")[2]
+        assert last.startswith(b"event: response.completed\ndata: ")
+    else:
+        assert answer.body.replace(b'": "', b'":"').endswith(LAST_EVENT[dialect])
 
 
 @pytest.mark.parametrize("target", ["chat", "messages"])
@@ -162,7 +181,7 @@ def test_served_requests(
     [reached] = upstream.take()
     body = reached["body"]
     assert body["model"] == OWN_MODELS[target]
-    if DIALECTS[target] == SERVED[record.path]:
+    if DIALECTS[target] == record.dialect:
         # Pass-through: all that was sent, and a usage chunk asked for.
         asked = {"stream_options": body["stream_options"]} if "stream_options" in body else {}
         assert body == {**record.body, **asked, "model": body["model"]}
@@ -187,13 +206,16 @@ def test_probe_of_claude_code(record: Record, gateways: Callable[[str], Gateway]
     assert (answer.status, answer.body) == (200, b"")
 
 
-@which(lambda record: record.path == "/v1/models" and record.method == "GET")
+@which(lambda record: record.path.endswith("/models") and record.method == "GET")
 def test_model_lists(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """Anthropic's shape for who sends its version header, OpenAI's for all others."""
+    """Anthropic's shape for who sends its version header, Google's for its SDK, else OpenAI's."""
     answer = send(gateways("echo"), record)
     assert answer.status == 200, answer.body
     listed = json.loads(answer.body)
     names = {name.lower() for name, _ in record.headers}
+    if "x-goog-api-client" in names:
+        assert {"models/chat", "models/messages"} <= {model["name"] for model in listed["models"]}
+        return
     kind = ("has_more", False) if "anthropic-version" in names else ("object", "list")
     assert listed[kind[0]] == kind[1]
     assert {"chat", "messages"} <= {model["id"] for model in listed["data"]}
@@ -224,7 +246,7 @@ def test_other_endpoints_at_echo(record: Record, gateways: Callable[[str], Gatew
 
 
 def not_served(record: Record) -> bool:
-    models = record.path.startswith("/v1/models") and record.method == "GET"
+    models = record.path.startswith(("/v1/models", "/v1beta/models")) and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
     other = (
         other_endpoint(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
@@ -234,7 +256,7 @@ def not_served(record: Record) -> bool:
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, Gemini, batches, Azure's addresses …"""
+    """count_tokens, batches, Azure's addresses …"""
     check_refusal(record, send(gateways("echo"), record))
 
 

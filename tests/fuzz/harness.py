@@ -8,7 +8,7 @@ from time import process_time
 
 from plexus.compiler.profiles import profiles, typed
 from plexus.streaming.document import JsonBody
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.base import ClientCall, Dialect, WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.unified.errors import PlexusError
@@ -19,6 +19,7 @@ DIALECTS: dict[str, Dialect] = {
     "openai-chat": openai_chat,
     "anthropic-messages": anthropic_messages,
     "openai-responses": openai_responses,
+    "gemini": gemini,
 }
 PAIRS = [(client, upstream) for client in DIALECTS for upstream in DIALECTS]
 
@@ -27,6 +28,7 @@ _SECONDS_A_CASE = 2.0
 TARGETS = (
     TargetModel(provider="p", model="m", family="openai"),
     TargetModel(provider="p", model="m", family="anthropic"),
+    TargetModel(provider="p", model="gemini-2.5-flash", family="gemini"),
     TargetModel(
         provider="p",
         model="m",
@@ -103,6 +105,7 @@ MINIMAL = {
     "anthropic-messages": b'{"model":"m","max_tokens":10,"stream":true,'
     b'"messages":[{"role":"user","content":"hi"}]}',
     "openai-responses": b'{"model":"m","input":"hi","stream":true}',
+    "gemini": b'{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}',
 }
 
 
@@ -142,7 +145,8 @@ def run(
 
 
 def client_call(dialect: str, body: JsonBody) -> ClientCall:
-    stream = bytes(body.fields.get("stream", b"")) == b"true"
+    # At Gemini the path says it.
+    stream = dialect == "gemini" or bytes(body.fields.get("stream", b"")) == b"true"
     source = Source(dialect=dialect, received=1760000000, request_id="req_1")
     return ClientCall(model="m", stream=stream, body=body, source=source)
 

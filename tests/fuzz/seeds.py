@@ -1,10 +1,11 @@
-"""What mutations start from: rich documents of the dialects, and recorded ones where they are."""
+"""What mutations start from: rich documents of every dialect, and recorded ones where they are."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
 from tests.fuzz import seeds_responses
+from tests.fuzz.seeds_gemini import GEMINI_ANSWERS, GEMINI_REQUESTS, GEMINI_STREAMS
 from tests.streams.corpus import Recorded, recorded
 
 _SEED_LIMIT = 12_000
@@ -621,16 +622,19 @@ BUILT_IN_REQUESTS = {
     "openai-chat": CHAT_REQUESTS,
     "anthropic-messages": MESSAGES_REQUESTS,
     "openai-responses": seeds_responses.REQUESTS,
+    "gemini": GEMINI_REQUESTS,
 }
 BUILT_IN_ANSWERS = {
     "openai-chat": CHAT_ANSWERS,
     "anthropic-messages": MESSAGES_ANSWERS,
     "openai-responses": seeds_responses.ANSWERS,
+    "gemini": GEMINI_ANSWERS,
 }
 BUILT_IN_STREAMS = {
     "openai-chat": CHAT_STREAMS,
     "anthropic-messages": MESSAGES_STREAMS,
     "openai-responses": seeds_responses.STREAMS,
+    "gemini": GEMINI_STREAMS,
 }
 
 

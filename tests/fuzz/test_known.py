@@ -32,6 +32,11 @@ REQUESTS = {
         "openai-chat",
         b'{%b,"tools":[{"type":"web_search","parameters":{"a":1e999}}]}' % _HEAD,
     ),
+    "a number no float can hold in a schema": (
+        "gemini",
+        b'{"contents":[{"parts":[{"text":"a"}]}],"generationConfig":{"responseMimeType":'
+        b'"application/json","responseSchema":{"properties":{"a":{"title":-1e999}}}}}',
+    ),
 }
 ANSWERS = {
     "line breaks between the members of what is kept whole": (
@@ -56,6 +61,11 @@ ANSWERS = {
         b'{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":'
         b'"server_tool_use","id":"srvtoolu_1","name":"web_search","name":"a","input":{"b":1}}],'
         b'"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}',
+    ),
+    "two candidates of one index": (
+        "gemini",
+        b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP","index":0},'
+        b'{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP","index":0}]}',
     ),
 }
 STREAMS = {

@@ -225,11 +225,12 @@ def test_a_key_expires_at_its_second(serve: Serve, first: FaultServer) -> None:
     assert keyed(serve, first, now=expiry).ask(model="m", headers=own).status == 401
 
 
-def test_a_key_in_the_address_does_not_count(serve: Serve, first: FaultServer) -> None:
-    """G4, until there are Gemini clients; and it is not logged."""
+def test_a_key_in_the_address_counts_for_gemini_alone(serve: Serve, first: FaultServer) -> None:
+    """G4; and it is not logged."""
     served = keyed(serve, first)
     for name in ("key", "api_key", "api-key"):
         secret = SECRETS["ALL_KEY"]
         assert served.ask(f"{CHAT}?{name}={secret}", model="m").status == 401
-    served.sink.wait_requests(3)
+    assert served.ask(f"/v1beta/models?key={secret}").status == 200
+    served.sink.wait_requests(4)
     assert not re.search("plx-", repr(served.sink.lines))

@@ -20,10 +20,18 @@ from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gate
 COUNT = 5_000 if LONG else 300
 """Bodies of each dialect."""
 
+GEMINI = ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse")
 PATHS = {
-    "openai-chat": CHAT,
-    "anthropic-messages": MESSAGES,
-    "openai-responses": "/v1/responses",
+    "openai-chat": (CHAT,),
+    "anthropic-messages": (MESSAGES,),
+    "openai-responses": ("/v1/responses",),
+    "gemini": GEMINI,
+}
+PINNED = {
+    "openai-chat": "/targets/chat/m",
+    "anthropic-messages": "/targets/messages/m",
+    "openai-responses": "/targets/responses/m",
+    "gemini": "/targets/gemini/m",
 }
 ANSWERS = {
     "/chat/completions": (wire.chat, wire.chat_stream),
@@ -35,7 +43,14 @@ ANSWERS = {
 async def script(peer: Peer) -> None:
     """A good answer; what a provider gets must be JSON, or its server would fall over."""
     must_be_json(peer.request.body)
-    whole, pieces = ANSWERS[peer.request.path.removeprefix("/v1")]
+    path = peer.request.path
+    if "generateContent" in path:
+        await peer.answer(200, json.dumps(wire.gemini()).encode())
+        return
+    if "streamGenerateContent" in path:
+        await peer.stream(*wire.gemini_stream())
+        return
+    whole, pieces = ANSWERS[path.removeprefix("/v1")]
     if json.loads(peer.request.body).get("stream") is True:
         await peer.stream(*pieces())
     else:
@@ -50,14 +65,15 @@ def upstream() -> Iterator[FaultServer]:
 
 @pytest.fixture(scope="module")
 def served(upstream: FaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Any model name, to a provider of some dialect by chance."""
+    """Any model name, to a provider of any dialect by chance."""
     config = {
         "providers": {
             "chat": provider(upstream),
             "messages": provider(upstream, "anthropic-messages"),
             "responses": provider(upstream, "openai-responses"),
+            "gemini": provider(upstream, "gemini"),
         },
-        "aliases": {"*": {"targets": ["chat/m", "messages/m", "responses/m"]}},
+        "aliases": {"*": {"targets": ["chat/m", "messages/m", "responses/m", "gemini/m"]}},
     }
     with gateway(config, tmp_path_factory.mktemp("mutated")) as found:
         yield found
@@ -71,7 +87,9 @@ def outcome(dialect: str, answer: Answer) -> str:
     if answer.status >= 400:
         words = answer.error["message"]
         assert isinstance(words, str) and words
-        if dialect != "anthropic-messages":
+        if dialect == "gemini":
+            assert answer.error.keys() == {"code", "message", "status", "details"}
+        elif dialect != "anthropic-messages":
             assert answer.error.keys() == {"message", "type", "param", "code"}
         else:
             assert answer.json["type"] == "error"
@@ -79,6 +97,9 @@ def outcome(dialect: str, answer: Answer) -> str:
     assert answer.status == 200
     if answer.headers["content-type"].startswith("text/event-stream"):
         last = answer.body.decode().rstrip("\n").split("\n\n")[-1]
+        if dialect == "gemini":
+            assert '"finishReason":' in last, answer.body
+            return "stream"
         ends = ("data: [DONE]", "event: message_stop\n", "event: response.completed\n")
         assert last.startswith(ends), answer.body
         return "stream"
@@ -90,13 +111,13 @@ def outcome(dialect: str, answer: Answer) -> str:
 def test_mutated_bodies(
     served: Gateway, upstream: FaultServer, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seeds, path = requests(name), PATHS[name]
+    seeds, paths = requests(name), PATHS[name]
     with served.session() as session:
         outcomes = run(
             f"{name} bodies through a socket",
             COUNT,
             lambda random: Mutator(seeds, random).document,
-            sender(session, name, path),
+            sender(session, name, paths),
         )
     # Neither garbage only nor nothing but harmless changes.
     assert {"JSON", "stream", "400"} <= outcomes.keys()
@@ -106,9 +127,9 @@ def test_mutated_bodies(
     assert not upstream.errors
 
 
-def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], str]:
+def sender(session: Session, name: str, paths: tuple[str, ...]) -> Callable[[bytes, Random], str]:
     def check(raw: bytes, random: Random) -> str:
-        return outcome(name, session.ask(path, raw))
+        return outcome(name, session.ask(random.choice(paths), raw))
 
     return check
 
@@ -116,12 +137,8 @@ def sender(session: Session, name: str, path: str) -> Callable[[bytes, Random], 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_is_mutated_was_good(served: Gateway, name: str) -> None:
     """The control: nothing but the mutations is refused by a provider of the same dialect."""
-    pinned = {
-        "openai-chat": "/targets/chat/m",
-        "anthropic-messages": "/targets/messages/m",
-        "openai-responses": "/targets/responses/m",
-    }[name]
     with served.session() as session:
         for document in BUILT_IN_REQUESTS[name]:
-            answer = session.ask(pinned + PATHS[name], written(document, True))
-            assert outcome(name, answer) in ("JSON", "stream"), answer
+            for path in PATHS[name]:
+                answer = session.ask(PINNED[name] + path, written(document, True))
+                assert outcome(name, answer) in ("JSON", "stream"), answer

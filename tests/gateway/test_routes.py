@@ -154,9 +154,10 @@ def test_unknown_models(served: Gateway) -> None:
         ("POST", "/v1/messages/batches", "anthropic"),
         ("POST", "/v1/v1/messages", "anthropic"),
         ("POST", "/aliases/fast/v1/messages/count_tokens", "anthropic"),
-        ("POST", "/v1beta/models/m:generateContent", "gemini"),
-        ("GET", "/v1beta/models", "gemini"),
-        ("POST", "/v1/models/m:streamGenerateContent", "gemini"),
+        ("POST", "/v1beta/models/m:countTokens", "gemini"),
+        ("GET", "/v1beta/files", "gemini"),
+        ("POST", "/v1/models/m:embedContent", "gemini"),
+        ("POST", "/aliases/fast/v1beta/models/m:batchEmbedContents", "gemini"),
     ],
 )
 def test_what_is_not_served(served: Gateway, method: str, path: str, dialect: str) -> None:

@@ -1,4 +1,4 @@
-"""What providers send, in both dialects, as short as it is legal."""
+"""What providers send, in every dialect, as short as it is legal."""
 
 from __future__ import annotations
 
@@ -106,3 +106,31 @@ def message_stream(text: str = "hello") -> list[bytes]:
 
 def message_error(text: str = "sorry", kind: str = "api_error") -> bytes:
     return json.dumps({"type": "error", "error": {"type": kind, "message": text}}).encode()
+
+
+def gemini(text: str = "hello", finish: str | None = "STOP", **fields: Any) -> dict[str, Any]:
+    candidate: dict[str, Any] = {
+        "content": {"parts": [{"text": text}], "role": "model"},
+        "index": 0,
+    }
+    if finish is not None:
+        candidate["finishReason"] = finish
+    usage = {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5}
+    body = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m-2026"}
+    return {**body, "responseId": "r1", **fields}
+
+
+def gemini_event(data: dict[str, Any]) -> bytes:
+    return b"data: %b\n\n" % json.dumps(data).encode()
+
+
+def gemini_stream(text: str = "hello") -> list[bytes]:
+    """One event a letter; the last one has the finish reason."""
+    return [
+        gemini_event(gemini(letter, "STOP" if number == len(text) else None))
+        for number, letter in enumerate(text, 1)
+    ]
+
+
+def gemini_error(message: str = "busy", status: int = 503, word: str = "UNAVAILABLE") -> bytes:
+    return json.dumps({"error": {"code": status, "message": message, "status": word}}).encode()

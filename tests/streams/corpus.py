@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-DIALECTS = ("openai-chat", "anthropic-messages", "openai-responses")
+DIALECTS = ("openai-chat", "anthropic-messages", "openai-responses", "gemini")
 
 
 class Recorded(NamedTuple):
@@ -38,8 +38,9 @@ def recorded(dialect: str) -> list[Recorded]:
 def _read(path: Path) -> Recorded | None:
     meta = json.loads(path.read_text())
     stream = bool(meta["stream"])
-    answer = path.parent / ("response.sse" if stream else "response.json")
-    if not answer.exists():
+    events = stream and meta["response_kind"] == "sse"
+    answer = path.parent / ("response.sse" if events else "response.json")
+    if not answer.exists() or (stream and not events and meta["response_kind"] != "json-array"):
         return None
     request = path.parent / "request.json"
     return Recorded(

@@ -25,6 +25,7 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     dialect: str
     model: str
     timeouts: Timeouts
+    stream: bool = False
 
     def __repr__(self) -> str:
         # Headers carry credentials, the body a prompt, and a URL may carry either.

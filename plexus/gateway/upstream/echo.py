@@ -179,10 +179,9 @@ def _call(request: UpstreamRequest, now: int) -> ClientCall:
         body = JsonBody.parse(request.body)
     except DocumentError as problem:
         raise invalid(str(problem), problem.param) from None
-    stream = bytes(body.fields.get("stream", b"")) == b"true"
     headers = dict(request.extra_headers)
     source = Source(dialect=request.dialect, received=now, headers=headers)
-    return ClientCall(model=request.model, stream=stream, body=body, source=source)
+    return ClientCall(model=request.model, stream=request.stream, body=body, source=source)
 
 
 def _refusal(dialect: Dialect, error: UnifiedError) -> EchoAnswer:

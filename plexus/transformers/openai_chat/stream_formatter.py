@@ -368,8 +368,9 @@ class ChatStreamFormatter:
         choice.details += 1
         delta: dict[str, Any] = {"reasoning_details": [detail]}
         if proof.origin.family == "gemini" and index in self._calls and not self._legacy:
-            call = {"index": self._calls[index], "extra_content": extra_content(proof)}
-            delta["tool_calls"] = [call]
+            # OpenAI's helper demands a function in every fragment.
+            call = {"index": self._calls[index], "function": {"arguments": ""}}
+            delta["tool_calls"] = [{**call, "extra_content": extra_content(proof)}]
         self._write(state.number, _encode(delta))
 
     # -- calls -----------------------------------------------------------------------------------

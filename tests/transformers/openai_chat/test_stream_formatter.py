@@ -234,7 +234,7 @@ def test_a_client_that_excludes_reasoning_gets_none() -> None:
 def test_T26_a_gemini_signature_stays_with_its_call() -> None:
     proof = Proof("sig", "signature", Origin("gemini"))
     made = ToolCallContent(id="c", name="f", arguments="{}", proof=proof)
-    assert deltas([made], "tool_calls")[-1] == {
+    assert deltas([made], "tool_calls")[1] == {
         "reasoning_details": [
             {
                 "type": "reasoning.encrypted",
@@ -244,7 +244,13 @@ def test_T26_a_gemini_signature_stays_with_its_call() -> None:
                 "index": 0,
             }
         ],
-        "tool_calls": [{"index": 0, "extra_content": {"google": {"thought_signature": "sig"}}}],
+        "tool_calls": [
+            {
+                "index": 0,
+                "function": {"arguments": ""},
+                "extra_content": {"google": {"thought_signature": "sig"}},
+            }
+        ],
     }
 
 

@@ -110,11 +110,10 @@ def spoken(*content: Any) -> UnifiedMessage:
 
 # -- §1: what compatible vendors have in common ----------------------------------------------------
 
-FAMILIES = {"amazon", "anthropic"}
-LONG = {"azure", "cerebras", "gemini", "groq", "openai", "vercel", *FAMILIES}
+LONG = {"azure", "cerebras", "gemini", "groq", "openai", "vercel"}
 """Those that take the newer name of the output limit."""
 
-VENDORS = sorted(set(profiles()) - {"openai", "azure", "openrouter", "vercel", *FAMILIES})
+VENDORS = sorted(set(profiles()) - {"openai", "azure", "openrouter", "vercel"})
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -2,7 +2,13 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, bedrock_converse, openai_chat, openai_responses
+from plexus.transformers import (
+    anthropic_messages,
+    bedrock_converse,
+    gemini,
+    openai_chat,
+    openai_responses,
+)
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Translate
 
@@ -18,6 +24,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Translate(anthropic_messages, bedrock_converse, MODEL)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, bedrock_converse, MODEL)),),
         "openai-chat": (Candidate(None, Translate(openai_chat, bedrock_converse, MODEL)),),
         "openai-responses": (
             Candidate(None, Translate(openai_responses, bedrock_converse, MODEL)),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -17,6 +17,12 @@ TARGET = Target(
     translations={
         "anthropic-messages": (
             Candidate(None, Passthrough(anthropic_messages, MODEL, platform=AWS_PRIVATE.platform)),
+        ),
+        "gemini": (
+            Candidate(
+                None,
+                Translate(gemini, anthropic_messages, MODEL, platform=AWS_PRIVATE.platform),
+            ),
         ),
         "openai-chat": (
             Candidate(

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -33,6 +33,9 @@ TARGET = Target(
                 None,
                 Translate(anthropic_messages, openai_chat, MODEL, platform=AZURE.platform),
             ),
+        ),
+        "gemini": (
+            Candidate(None, Translate(gemini, openai_chat, MODEL, platform=AZURE.platform)),
         ),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL, platform=AZURE.platform)),),
         "openai-responses": (

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target, Timeouts
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.customparams import CustomParams
 from plexus.transformers.steps.maxtoken import MaxToken
@@ -86,6 +86,9 @@ TARGET = Target(
                 None,
                 Translate(anthropic_messages, anthropic_messages, MODEL, STEPS, WIRE_STEPS),
             ),
+        ),
+        "gemini": (
+            Candidate(None, Translate(gemini, anthropic_messages, MODEL, STEPS, WIRE_STEPS)),
         ),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, openai_chat, MODEL, STEPS, WIRE_STEPS)),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target, Timeouts
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -16,6 +16,7 @@ TARGET = Target(
     model="qwen3/8b:q4",
     translations={
         "anthropic-messages": (Candidate(None, Translate(anthropic_messages, openai_chat, MODEL)),),
+        "gemini": (Candidate(None, Translate(gemini, openai_chat, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
         "openai-responses": (Candidate(None, Translate(openai_responses, openai_chat, MODEL)),),
     },

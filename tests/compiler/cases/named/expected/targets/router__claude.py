@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.groq import Groq
 from plexus.transformers.translation import Passthrough, Translate
@@ -55,6 +55,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Passthrough(anthropic_messages, MODEL, WIRE_STEPS)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, anthropic_messages, MODEL, (), WIRE_STEPS)),),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, anthropic_messages, MODEL, (), WIRE_STEPS)),
         ),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.steps.groq import Groq
 from plexus.transformers.steps.vercel import Vercel
@@ -45,6 +45,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Translate(anthropic_messages, openai_chat, MODEL, (), WIRE_STEPS)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, openai_chat, MODEL, (), WIRE_STEPS)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL, WIRE_STEPS)),),
         "openai-responses": (
             Candidate(None, Translate(openai_responses, openai_chat, MODEL, (), WIRE_STEPS)),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough
 
@@ -16,6 +16,7 @@ TARGET = Target(
     model="a",
     translations={
         "anthropic-messages": (Candidate(None, Passthrough(anthropic_messages, MODEL)),),
+        "gemini": (Candidate(None, Passthrough(gemini, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
         "openai-responses": (Candidate(None, Passthrough(openai_responses, MODEL)),),
     },

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.steps.extrathinktag import ExtraThinkTag
 from plexus.transformers.steps.suppressdeveloperrole import SuppressDeveloperRole
@@ -22,6 +22,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Translate(anthropic_messages, openai_chat, MODEL, STEPS, WIRE_STEPS)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, openai_chat, MODEL, STEPS, WIRE_STEPS)),),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, openai_chat, MODEL, STEPS, WIRE_STEPS)),
         ),

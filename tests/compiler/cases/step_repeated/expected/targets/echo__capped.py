@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.steps.enhancetool import EnhanceTool
 from plexus.transformers.steps.maxtoken import MaxToken
@@ -31,6 +31,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Translate(anthropic_messages, anthropic_messages, MODEL, STEPS)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, gemini, MODEL, STEPS)),),
         "openai-chat": (Candidate(None, Translate(openai_chat, openai_chat, MODEL, STEPS)),),
         "openai-responses": (
             Candidate(None, Translate(openai_responses, openai_responses, MODEL, STEPS)),

@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.steps.cleancache import CleanCache
 from plexus.transformers.steps.maxcompletiontokens import MaxCompletionTokens
@@ -24,6 +24,9 @@ TARGET = Target(
                 None,
                 Translate(anthropic_messages, anthropic_messages, MODEL, STEPS, WIRE_STEPS),
             ),
+        ),
+        "gemini": (
+            Candidate(None, Translate(gemini, anthropic_messages, MODEL, STEPS, WIRE_STEPS)),
         ),
         "openai-chat": (
             Candidate(None, Translate(openai_chat, anthropic_messages, MODEL, STEPS, WIRE_STEPS)),

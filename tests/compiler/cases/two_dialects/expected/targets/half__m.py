@@ -2,7 +2,7 @@
 
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
-from plexus.transformers import anthropic_messages, openai_chat, openai_responses
+from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
@@ -18,6 +18,7 @@ TARGET = Target(
         "anthropic-messages": (
             Candidate(None, Translate(anthropic_messages, openai_responses, MODEL)),
         ),
+        "gemini": (Candidate(None, Translate(gemini, openai_responses, MODEL)),),
         "openai-chat": (Candidate(None, Passthrough(openai_chat, MODEL)),),
         "openai-responses": (Candidate(None, Passthrough(openai_responses, MODEL)),),
     },

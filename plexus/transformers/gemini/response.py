@@ -1,0 +1,221 @@
+"""Whole answers, both ways (gemini.md §3, mappings.md §12-§15)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from plexus.transformers.base import WireRequest
+from plexus.transformers.gemini.answer import AnswerWriter, candidate
+from plexus.transformers.gemini.errors import parse_stream_error, upstream_error
+from plexus.transformers.gemini.finish import (
+    APPROXIMATED,
+    finish_word,
+    format_finish,
+    has_calls,
+    is_refused,
+    parse_finish,
+)
+from plexus.transformers.gemini.grounding import cite
+from plexus.transformers.gemini.losses import RESPONSE_LOSSES
+from plexus.transformers.gemini.names import NAME, made_id
+from plexus.transformers.gemini.parts import parse_parts
+from plexus.transformers.gemini.reader import (
+    ENUM,
+    INTEGER,
+    OBJECT,
+    STRING,
+    Level,
+    Malformed,
+    compact,
+)
+from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
+from plexus.transformers.losses import LossLog, LossWarning
+from plexus.unified.content import Content, Ext, Origin, ToolCallContent
+from plexus.unified.errors import PlexusError, UnifiedError
+from plexus.unified.request import UnifiedChatRequest, UnifiedMessage
+from plexus.unified.response import Choice, Finish, UnifiedChatResponse
+
+
+class _CustomInput(msgspec.Struct):
+    input: str
+
+
+_custom = msgspec.json.Decoder(_CustomInput).decode
+_NULL = Raw(b"null")
+
+
+def origin_of(wire: WireRequest) -> Origin:
+    """Who issued the signatures of an answer."""
+    return Origin(wire.target.family, wire.target.provider, wire.target.model)
+
+
+def client_call(part: ToolCallContent, wire: WireRequest, seed: str) -> ToolCallContent:
+    """A call in the client's words: its own name, an id, custom tools undone."""
+    custom = part.name in wire.custom_tools
+    return replace(
+        part,
+        name=wire.tool_names.get(part.name, part.name),
+        id=part.id or made_id(seed),
+        kind="custom" if custom else "function",
+        arguments=custom_text(part.arguments) if custom else part.arguments,
+    )
+
+
+def custom_text(arguments: str) -> str:
+    """The free text inside the object a custom tool was called with."""
+    try:
+        return _custom(arguments).input
+    except msgspec.MsgspecError:
+        return arguments
+
+
+def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+    """Raises PlexusError for an error in a 200, an empty completion, or a foreign body."""
+    try:
+        return _parse(body, wire)
+    except Malformed as problem:
+        who = wire.target.provider
+        message = f"{who} sent a wrong answer: {problem}"
+        raise PlexusError(upstream_error(message, who)) from None
+
+
+def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+    level = Level(body, "")
+    who = wire.target.provider
+    if is_error(level.fields.get("error")):
+        raise PlexusError(parse_stream_error(body, who))
+    response_id = level.take("responseId", STRING) or ""
+    candidates = level.items("candidates")
+    found: dict[int, Choice] = {}
+    for number, raw in enumerate(candidates):
+        choice = _choice(Level(raw, f"candidates[{number}]"), number, wire, response_id)
+        # An index that came before is another candidate's all the same.
+        index = choice.index if choice.index not in found else max(found) + 1
+        found[index] = choice if index == choice.index else replace(choice, index=index)
+    choices = [found[index] for index in sorted(found)]
+    feedback = level.fields.get("promptFeedback")
+    if not choices and (blocked := block_reason(feedback)) is not None:
+        message = UnifiedMessage(role="assistant")
+        choices = [Choice(message=message, finish=Finish("content_filter", raw=blocked))]
+    if not any(choice.message.content or choice.finish.raw for choice in choices):
+        raise PlexusError(upstream_error(f"{who} sent an empty completion", who))
+    for choice in choices:
+        failed = choice.finish.reason in ("malformed_tool_call", "error")
+        if failed and not choice.message.content:
+            # Nothing a client could use; another target may do better (traps T70).
+            raise PlexusError(broken_answer(choice.finish, choice.ext, who))
+    counted = parse_usage(level.take("usageMetadata", OBJECT))
+    return UnifiedChatResponse(
+        id=response_id,
+        model=level.take("modelVersion", STRING) or "",
+        choices=tuple(choices),
+        dialect=NAME,
+        usage=counted.usage if counted is not None else None,
+        service_tier=counted.service_tier if counted is not None else None,
+        ext=answer_ext(level.rest()),
+    )
+
+
+def is_error(raw: Raw | None) -> bool:
+    """Whether an ``error`` member says anything."""
+    return raw is not None and bytes(memoryview(raw)[:5]) not in (b"null", b"false", b'""', b"{}")
+
+
+def block_reason(feedback: Raw | None) -> str | None:
+    """Why a prompt was blocked, None when it was not (traps T82).  Raises Malformed."""
+    if feedback is None or feedback == _NULL:
+        return None
+    reason = Level(feedback, "promptFeedback").take("blockReason", ENUM)
+    unsaid = reason is None or str(reason) in ("0", "BLOCKED_REASON_UNSPECIFIED")
+    return None if unsaid else str(reason)
+
+
+def broken_answer(finish: Finish, ext: Ext, provider: str) -> UnifiedError:
+    """The error for an answer that ended in one."""
+    said = ext.get(NAME, {}).get("finishMessage")
+    words = bytes(said).decode("utf-8", "replace").strip('"') if said is not None else ""
+    message = f"the provider's answer ended with {finish.raw}"
+    return upstream_error(f"{message}: {words}" if words else message, provider)
+
+
+def answer_ext(fields: dict[str, Raw]) -> Ext:
+    """What is left of an answer: feedback, times, and what is not known yet."""
+    return {NAME: fields} if fields else {}
+
+
+def _choice(level: Level, number: int, wire: WireRequest, response_id: str) -> Choice:
+    index = level.take("index", INTEGER)
+    index = number if index is None or index < 0 else index
+    content = level.object("content") or Level.of({}, level.where("content"))
+    parts: list[Content] = []
+    for place, part in enumerate(parse_parts(content, origin_of(wire), client=False)):
+        if isinstance(part, ToolCallContent):
+            part = client_call(part, wire, f"{response_id} {index} {place}")
+        parts.append(part)
+    word = finish_word(level.take("finishReason", ENUM))
+    logprobs = level.raw("logprobsResult")
+    logprobs = None if logprobs is None else Raw(compact(logprobs))
+    fields = level.rest()
+    done = tuple(cite(parts, fields))
+    return Choice(
+        index=index,
+        message=UnifiedMessage(role="assistant", content=done),
+        finish=parse_finish(word, has_calls(done)),
+        logprobs=logprobs,
+        ext={NAME: fields} if fields else {},
+    )
+
+
+def format_response(
+    response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, tuple[LossWarning, ...]]:
+    """A GenerateContentResponse.  Raises PlexusError for an answer that ended in an error."""
+    log = LossLog(RESPONSE_LOSSES)
+    native = response.dialect == NAME
+    body: dict[str, Any] = {}
+    blocked = native and "promptFeedback" in response.ext.get(NAME, {})
+    if not (blocked and not response.choices[0].message.content):
+        body["candidates"] = [_candidate(c, request, native, log) for c in response.choices]
+    tier = response.service_tier
+    if tier is not None and tier not in TIERS and not native:
+        log.note("response.service_tier")
+    if response.usage is not None:
+        body["usageMetadata"] = format_usage(response.usage, tier)
+    body["modelVersion"] = response.model
+    body["responseId"] = response.id or request.source.request_id
+    for dialect, fields in response.ext.items():
+        if dialect == NAME:
+            body.update(fields)
+        elif fields:
+            log.note("response.extra")
+    return msgspec.json.encode(body), log.warnings
+
+
+def _candidate(
+    choice: Choice, request: UnifiedChatRequest, native: bool, log: LossLog
+) -> dict[str, Any]:
+    finish, content = choice.finish, choice.message.content
+    if finish.reason == "error" and not native:
+        raise PlexusError(upstream_error("the provider's answer ended in an error"))
+    if finish.reason in APPROXIMATED and not native:
+        log.note("response.finish")
+    if finish.stop_sequence is not None:
+        log.note("response.stop_sequence")
+    writer = AnswerWriter(request, native, log)
+    parts = [wire for part in content for wire in writer.write(part)]
+    parts += writer.close()
+    out = candidate(choice.index, parts)
+    out["finishReason"] = format_finish(finish, native, is_refused(content))
+    if choice.logprobs is not None:
+        if native:
+            out["logprobsResult"] = choice.logprobs
+        else:
+            log.note("response.logprobs")
+    grounding = None if native else writer.grounding()
+    if grounding is not None:
+        out["groundingMetadata"] = grounding
+    if native:
+        out.update(choice.ext.get(NAME, {}))
+    return out
