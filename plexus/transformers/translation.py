@@ -539,10 +539,13 @@ class PassthroughStream(_Stream):
         super().__init__(dialect, platform.decoder(dialect), call, wire)
         self._observer = dialect.stream_observer()
         self._lead: bytes | None = None if platform.REFRAMES else b""
-        """The frames up to the first event as they came, None after it or when they did not."""
+        """What came up to the first event, None after it and for frames of another coding."""
         self._reframed = call.framing is not None
 
     def _read(self, data: bytes) -> bytes:
+        if self._lead is not None:
+            # Not the frames' own bytes: what follows the last one belongs to the answer as well.
+            self._lead += data
         return self._relay(self._decoder.feed(data))
 
     def _end(self, frames: list[Frame]) -> bytes:
@@ -565,8 +568,6 @@ class PassthroughStream(_Stream):
         for frame in frames:
             if self.failure is not None:
                 break
-            if self._lead is not None:
-                self._lead += frame.raw
             seen = self._observer.observe(frame)
             if seen.usage is not None:
                 self.usage = seen.usage

@@ -85,6 +85,25 @@ def test_claude_on_bedrock(serve: Serve, first: FaultServer, path: str, stream: 
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize("claude", [False, True], ids=["converse", "invoke"])
+def test_responses_clients(serve: Serve, first: FaultServer, claude: bool, stream: bool) -> None:
+    first.script = amazon()
+    kind = {"type": "anthropic-messages", "platform": "bedrock"} if claude else {}
+    gateway = serve(served(first, **{"type": "bedrock-converse", "api_key": KEY, **kind}))
+    answer = gateway.ask("/v1/responses", {"model": "m", "input": "say", "stream": stream})
+    assert answer.status == 200
+    found = answer.json if not stream else None
+    if stream:
+        events = [
+            json.loads(line[6:]) for line in answer.body.splitlines() if line[:6] == b"data: "
+        ]
+        assert events[-1]["type"] == "response.completed"
+        found = events[-1]["response"]
+    assert [part["text"] for item in found["output"] for part in item["content"]] == ["hello"]
+    assert (found["usage"]["input_tokens"], found["usage"]["output_tokens"]) == (3, 2)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 def test_claude_on_bedrock_is_passed_through(
     serve: Serve, first: FaultServer, stream: bool
 ) -> None:

@@ -74,3 +74,19 @@ def test_chat_clients_get_an_error_object(last: bytes) -> None:
     data = json.loads(out[len(CHAT_TEXT) :].removeprefix(b"data: "))
     assert data["error"].keys() == {"message", "type", "param", "code"}
     assert b"[DONE]" not in out
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b": bye\n\n"])
+def test_an_error_that_is_the_whole_stream_is_kept_to_its_last_byte(tail: bytes) -> None:
+    call = ClientCall(
+        model="m",
+        stream=True,
+        body=JsonBody.parse(b'{"model":"m","stream":true,"max_tokens":9,"messages":[]}'),
+        source=Source(dialect=anthropic_messages.NAME),
+    )
+    target = TargetModel(provider="p", model="m", family="anthropic")
+    translation = Passthrough(anthropic_messages, target).prepare(call).stream()
+    whole = b"event: error\ndata: " + ERROR.replace(b"api_error", b"overloaded_error") + b"\n\n"
+    translation.feed(whole + tail)
+    assert translation.verbatim is not None
+    assert translation.verbatim.verbatim == whole + tail

@@ -267,6 +267,7 @@ class ReasoningSlot(Slot):
         self._place = -1
         self._summary: list[str] = []
         self._open_summary = False
+        self._pieces: list[str] = []
         self._texts: list[str] = []
         self._kind = ""
 
@@ -293,11 +294,9 @@ class ReasoningSlot(Slot):
         elif delta.kind == "thinking":
             return self._raw_text(text)
         out = self._begin()
-        number = delta.sub
-        while len(self._summary) <= number:
-            out += self._end_summary()
-            out += self._start_summary()
-        self._summary[number] += text
+        if not self._open_summary or delta.sub >= len(self._summary):
+            out += self._end_summary() + self._start_summary()
+        self._pieces.append(text)
         return out + self._summary_event("response.reasoning_summary_text.delta", delta=text)
 
     def _summary_event(self, kind: str, **members: Any) -> list[Frame]:
@@ -311,6 +310,7 @@ class ReasoningSlot(Slot):
 
     def _start_summary(self) -> list[Frame]:
         self._summary.append("")
+        self._pieces = []
         self._open_summary = True
         part = {"type": "summary_text", "text": ""}
         return self._summary_event("response.reasoning_summary_part.added", part=part)
@@ -319,7 +319,7 @@ class ReasoningSlot(Slot):
         if not self._open_summary:
             return []
         self._open_summary = False
-        text = self._summary[-1]
+        text = self._summary[-1] = "".join(self._pieces)
         out = self._summary_event("response.reasoning_summary_text.done", text=text)
         part = {"type": "summary_text", "text": text}
         return out + self._summary_event("response.reasoning_summary_part.done", part=part)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
+from plexus.streaming.document import JsonBody
 from plexus.transformers import bedrock_converse
 from plexus.transformers.translation import StreamTranslation, Translate
 from plexus.unified.chunks import check_grammar
@@ -24,6 +25,7 @@ from plexus.unified.content import (
 )
 from plexus.unified.fold import fold, unfold
 from plexus.unified.response import UnifiedChatResponse
+from tests.fuzz.harness import DIALECTS, MINIMAL, client_call
 from tests.transformers.bedrock_converse.convert import messages_request, plain
 from tests.transformers.bedrock_converse.support import (
     CLIENTS,
@@ -201,14 +203,8 @@ def test_folds(found: Recorded) -> None:
 
 def shown(found: Recorded, client: str, pieces: list[bytes]) -> tuple[bytes, StreamTranslation]:
     """What a client gets of a recorded stream; after a failure the relay feeds no more."""
-    body = {
-        "model": "m",
-        "max_tokens": 100,
-        "stream": True,
-        "messages": [{"role": "user", "content": "hi"}],
-    }
-    translation = Translate(CLIENTS[client], bedrock_converse, found.target)
-    stream = translation.prepare(call(client, body)).stream()
+    translation = Translate(DIALECTS[client], bedrock_converse, found.target)
+    stream = translation.prepare(client_call(client, JsonBody.parse(MINIMAL[client]))).stream()
     out: list[bytes] = []
     for piece in pieces:
         out.append(stream.feed(piece))
@@ -216,7 +212,7 @@ def shown(found: Recorded, client: str, pieces: list[bytes]) -> tuple[bytes, Str
     return b"".join(out) + stream.close(), stream
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("found", STREAMS, ids=lambda found: found.id)
 def test_splits(found: Recorded, client: str) -> None:
     raw = found.body
@@ -230,7 +226,7 @@ def test_splits(found: Recorded, client: str) -> None:
         assert shown(found, client, pieces)[0] == whole
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("found", STREAMS, ids=lambda found: found.id)
 def test_a_cut_stream_is_an_error(found: Recorded, client: str) -> None:
     """Up to the stop of the message; behind it only the usage is missing."""
@@ -246,21 +242,24 @@ def test_a_cut_stream_is_an_error(found: Recorded, client: str) -> None:
     assert stream.failure is None and stream.finished
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+def words_of(response: UnifiedChatResponse) -> tuple[str, str]:
+    """Text and readable thinking; Responses has thinking as a summary."""
+    parts = response.choices[0].message.content
+    text = "".join(part.text for part in parts if isinstance(part, TextContent))
+    thoughts = [part for part in parts if isinstance(part, ThinkingContent)]
+    thinking = "".join(part.text or "".join(part.summary or ()) for part in thoughts)
+    return text.strip(), thinking.strip()
+
+
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("found", GOOD, ids=lambda found: found.id)
 def test_clients_read_what_was_said(found: Recorded, client: str) -> None:
     """Text, calls, end and tokens, as the client's dialect reads them back."""
-    dialect, response = CLIENTS[client], response_of(found)
-    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
-    request = dialect.parse_request(call(client, body))
+    dialect, response = DIALECTS[client], response_of(found)
+    request = dialect.parse_request(client_call(client, JsonBody.parse(MINIMAL[client])))
     out, _ = dialect.format_response(response, request)
     back = dialect.parse_response(out, dialect.format_request(request, target()))
-    for kind in (TextContent, ThinkingContent):
-        texts = [
-            "".join(p.text for p in r.choices[0].message.content if isinstance(p, kind))
-            for r in (response, back)
-        ]  # type: ignore[attr-defined]
-        assert texts[0].strip() == texts[1].strip()
+    assert words_of(back) == words_of(response)
     calls = [
         [(c.id, c.name, json.loads(c.arguments)) for c in r.choices[0].message.tool_calls]
         for r in (response, back)
