@@ -117,7 +117,7 @@ class _Resolver:
         self.steps: dict[Path, Constructor] = {}
         self.selectors: dict[str, Constructor] = {}
         self.urls: dict[str, dict[str, str]] = {}
-        self.hosts: dict[str, list[str]] = {}
+        self.hosts: dict[str, dict[str, str]] = {}
         self.profiles: dict[str, Chosen] = {}
         self.expires: dict[str, float] = {}
         self.digests: dict[str | None, str] = {}
@@ -197,7 +197,7 @@ class _Resolver:
             url = self.url(path, text, partial(base_url, allow_http=provider.allow_http))
             if url is not None:
                 checked[dialect] = url.text
-                self.hosts.setdefault(provider.name, []).append(url.host)
+                self.hosts.setdefault(provider.name, {})[dialect] = url.host
                 self.usual_slips(provider, url, path)
         self.urls[provider.name] = checked
 
@@ -277,7 +277,7 @@ class _Resolver:
         """The one that the config names, else the one that its hosts agree upon."""
         named = provider.profile
         if named is None:
-            found = by_hosts(self.hosts.get(provider.name, ()))
+            found = by_hosts(self.hosts.get(provider.name, {}))
             if found is not None:
                 self.profiles[provider.name] = Chosen(found, "host")
         elif named in profiles():

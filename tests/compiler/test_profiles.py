@@ -70,16 +70,25 @@ def test_no_host_chooses_two_profiles() -> None:
     assert len(hosts) == len(set(hosts))
     for name, profile in profiles().items():
         for host in profile.hosts:
-            assert by_hosts([host.replace("*", "some")]) == name
+            dialect = (profile.dialects or ("openai-chat",))[0]
+            assert by_hosts({dialect: host.replace("*", "some")}) == name
 
 
 def test_a_stranger_has_no_profile_and_a_quarrel_neither() -> None:
-    assert by_hosts([]) is None
-    assert by_hosts(["localhost", "llm.example.com"]) is None
-    assert by_hosts(["api.deepseek.com.example.com"]) is None
-    assert by_hosts(["evil-openai.azure.com"]) is None
-    assert by_hosts(["api.groq.com", "api.x.ai"]) is None
-    assert by_hosts(["api.groq.com", "llm.example.com"]) == "groq"
+    assert by_hosts({}) is None
+    for host in ("localhost", "api.deepseek.com.example.com", "evil-openai.azure.com"):
+        assert by_hosts({"openai-chat": host}) is None
+    groq = {"openai-chat": "api.groq.com"}
+    assert by_hosts({**groq, "openai-responses": "api.x.ai"}) is None
+    assert by_hosts({**groq, "openai-responses": "llm.example.com"}) == "groq"
+
+
+def test_a_host_of_several_vendors_models_tells_by_the_dialect() -> None:
+    """Claude at Azure is no OpenAI model."""
+    host = "r.services.ai.azure.com"
+    assert by_hosts({"openai-chat": host}) == "azure"
+    assert by_hosts({"anthropic-messages": host}) is None
+    assert by_hosts({"openai-chat": host, "anthropic-messages": host}) is None
 
 
 def plan(**provider: Any) -> Plan:

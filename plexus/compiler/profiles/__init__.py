@@ -7,7 +7,7 @@ A model's own ``capabilities`` win over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -32,7 +32,8 @@ class ModelQuirks(Struct, frozen=True, forbid_unknown_fields=True):
 class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     """``family``: whose proofs its models take.  ``source`` and ``date``: where and when from.
 
-    ``hosts``: whose URLs choose the profile by themselves; ``*.`` stands for any subdomain.
+    ``hosts``: whose URLs choose the profile by themselves; ``*.`` stands for any subdomain, and
+    ``dialects`` are those in which they do (empty: in all).
     ``headers`` go with every request.  Of ``models`` all that fit apply, the later over the
     earlier.  ``notes`` tell people what the dialect itself takes care of.
     """
@@ -43,6 +44,7 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     date: str
     capabilities: dict[str, Any]
     hosts: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     models: tuple[ModelQuirks, ...] = ()
     notes: tuple[str, ...] = ()
@@ -69,16 +71,20 @@ def profiles() -> Mapping[str, Profile]:
     return found
 
 
-def by_hosts(hosts: Iterable[str]) -> str | None:
-    """The profile that all known ones of these hosts agree upon; None for strangers."""
-    found = {name for host in hosts if (name := _by_host(host)) is not None}
-    return found.pop() if len(found) == 1 else None
+def by_hosts(hosts: Mapping[str, str]) -> str | None:
+    """The profile that all known hosts of a provider agree upon; None for strangers.
+
+    ``hosts`` is by dialect.
+    """
+    found = {_by_host(host, dialect) for dialect, host in hosts.items()} - {None}
+    return found.pop() or None if len(found) == 1 else None
 
 
-def _by_host(host: str) -> str | None:
+def _by_host(host: str, dialect: str) -> str | None:
+    """The empty string for a host that is known, but not in this dialect."""
     for name, profile in profiles().items():
         if any(fnmatchcase(host, pattern) for pattern in profile.hosts):
-            return name
+            return name if dialect in (profile.dialects or (dialect,)) else ""
     return None
 
 

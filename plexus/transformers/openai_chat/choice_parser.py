@@ -13,7 +13,7 @@ from plexus.transformers.openai_chat.call_parser import CallParser, Fragment
 from plexus.transformers.openai_chat.content import parse_part
 from plexus.transformers.openai_chat.finish import parse_finish
 from plexus.transformers.openai_chat.reading import NULL
-from plexus.transformers.openai_chat.start import Pieces, StartFilter
+from plexus.transformers.openai_chat.start import Pieces, start_filter
 from plexus.transformers.openai_chat.thinking import (
     PLAIN_FIELDS,
     Action,
@@ -136,7 +136,7 @@ class ChoiceParser:
         self._audio: int | None = None
         self._expires: int | None = None
         self._reader = DetailsReader(maker.origin)
-        self._start = StartFilter(wire.target.capabilities, wire.prefix)
+        self._start = start_filter(wire)
         self._calls = CallParser(index, maker, wire.custom_tools)
         self._citations: list[Citation] = []
         self._message_ext: dict[str, Raw] = {}
@@ -299,12 +299,15 @@ class ChoiceParser:
 
     def say(self, text: str) -> None:
         """Text of the answer."""
-        if text:
+        if self._start is not None:
             self._take(self._start.feed(text))
+        elif text:
+            self._write(text)
 
     def _release(self) -> None:
         """Text that was held back because it might have been a mark."""
-        self._take(self._start.close())
+        if self._start is not None:
+            self._take(self._start.close())
 
     def _take(self, pieces: Pieces) -> None:
         for thinking, text in pieces:

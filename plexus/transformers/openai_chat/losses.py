@@ -148,7 +148,7 @@ _MEMBERS = {
 def _dropped(field: str, note: str, reference: str = "vendors.md §1", silent: bool = False) -> Loss:
     """A row of what a vendor refuses."""
     if field == "extra.refused":
-        refusing: tuple[Need, ...] = (Need("drop"), Need("thinking_drop"))
+        refusing: tuple[Need, ...] = (Need("drop"), *_refusing("store"))
     else:
         refusing = _refusing(*_MEMBERS.get(field, (field,)))
     condition = "drop names it, or openai_extras is false"
@@ -568,7 +568,8 @@ REQUEST_LOSSES = table(
             "lost",
             "a translated answer is not stored",
             "mapping-pairs.md R→C",
-            "the client speaks another dialect, drop names it, or openai_extras is false",
+            "the client speaks another dialect",
+            foreign=True,
         ),
         Loss(
             "temperature",

@@ -33,7 +33,6 @@ ROWS = {
     "seed": "seed",
     "service_tier": "service_tier",
     "stop": "stop",
-    "store": "store",
     "temperature": "temperature",
     "top_k": "top_k",
     "top_logprobs": "logprobs",

@@ -3,6 +3,7 @@
 Text comes in fragments; what may still turn out to be a mark is held back.
 """
 
+from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.thinktags import TagSplitter
 
@@ -59,6 +60,14 @@ class StartFilter:
             return ""
         self._prefix = self._held = ""
         return text
+
+
+def start_filter(wire: WireRequest) -> StartFilter | None:
+    """None where nothing is to be looked for, which is nearly always."""
+    known = wire.target.capabilities
+    if not wire.prefix and not known.trim_start and known.think_tags is None:
+        return None
+    return StartFilter(known, wire.prefix)
 
 
 def _splitter(tags: tuple[str, str] | None) -> TagSplitter | None:

@@ -3,25 +3,12 @@
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
 from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
-from plexus.transformers.capabilities import Capabilities, TargetModel
+from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import FOUNDRY
 
-MODEL = TargetModel(
-    provider="foundry",
-    model="claude",
-    family="openai",
-    capabilities=Capabilities(
-        drop=(
-            "moderation",
-            "prompt_cache_options",
-            "verbosity",
-        ),
-        max_tokens_field="max_completion_tokens",
-        tool_description_max=1024,
-    ),
-)
+MODEL = TargetModel(provider="foundry", model="claude", family="anthropic")
 
 TARGET = Target(
     name="foundry/claude",
