@@ -103,7 +103,7 @@ def transformers(arguments: Namespace) -> int:
             print(f"    {option}")
     print("\nnames of transformer.use that say what type and profile say")
     for name in sorted((*parents.DIALECTS, *parents.VENDORS), key=str.casefold):
-        print(f"  {name:<22} {parents.meaning(name)}{_unserved(name)}")
+        print(f"  {name:<22} {parents.meaning(name)}")
     print("\nprofiles (profile, or the host of the URL)")
     for name, profile in profiles().items():
         hosts = f", {', '.join(profile.hosts)}" if profile.hosts else ""
@@ -112,14 +112,6 @@ def transformers(arguments: Namespace) -> int:
     for name in catalog.selector_names():
         print(f"  {name:<22} {_first_line(catalog.selector(name))}")
     return 0
-
-
-def _unserved(name: str) -> str:
-    """What is said behind a name that no provider can have yet."""
-    if name in parents.CLOUDS:
-        return f" of {parents.CLOUDS[name]}, not served yet"
-    served = parents.DIALECTS.get(name) in (None, *catalog.dialects())
-    return "" if served else ", not served yet"
 
 
 def _first_line(found: type) -> str:
