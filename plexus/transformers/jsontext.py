@@ -6,14 +6,17 @@ import msgspec
 from msgspec import Raw
 
 _COMPLETE = re.compile(
-    r"""(?: [^"\\]++
+    r"""(?: [^"\\]+
           | \\[^u]
           | \\u(?![dD][89abAB])[0-9a-fA-F]{4}
           | \\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
-        )*+""",
+        )*""",
     re.VERBOSE | re.DOTALL,
 )
-"""Characters and whole escapes; a pair of surrogates is one."""
+"""Characters and whole escapes; a pair of surrogates is one.
+
+It always matches, so nothing is tried twice; possessive quantifiers are wrong before Python 3.11.5.
+"""
 
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL
