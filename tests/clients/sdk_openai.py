@@ -32,7 +32,7 @@ class OpenAIPython:
                 if ask.results:
                     turns.append(_turn(client, ask, messages, seen))
             except openai.OpenAIError as problem:
-                return Outcome(turns, _failed(problem, "".join(seen)))
+                return Outcome(turns, failed(problem, "".join(seen)))
         return Outcome(turns)
 
     def models(self, ask: Ask) -> list[str]:
@@ -146,7 +146,7 @@ def _usage(usage: Any) -> Json | None:
     }
 
 
-def _failed(problem: openai.OpenAIError, text: str) -> Failed:
+def failed(problem: openai.OpenAIError, text: str) -> Failed:
     response = getattr(problem, "response", None)
     return Failed(
         name=type(problem).__name__,

@@ -1,4 +1,4 @@
-"""A provider of both dialects on loopback, a process of its own.
+"""A provider of all dialects on loopback, a process of its own.
 
 ``python -m tests.clients.upstream`` prints its port, answers what the scenario of a request says,
 refuses with a 400 what a strict provider would refuse, and tells under ``GET /seen/TAG/COUNT``
@@ -18,12 +18,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
 from typing import Any
 
-from tests.clients import chat_provider, messages_provider
+from tests.clients import (
+    chat_provider,
+    embeddings_provider,
+    gemini_provider,
+    messages_provider,
+    responses_provider,
+)
 from tests.clients.scenarios import MARK, Reply, Text, reply_to
 
 _PROVIDERS: dict[str, ModuleType] = {
     "/v1/chat/completions": chat_provider,
     "/v1/messages": messages_provider,
+    "/v1/responses": responses_provider,
 }
 PATIENCE = 5.0
 _PAGE = b"<html><head><title>502</title></head><body>bad gateway of a CDN</body></html>"
@@ -63,7 +70,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))
-        provider = _PROVIDERS.get(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        gemini = gemini_provider.PATH.fullmatch(path)
+        provider = gemini_provider if gemini else _PROVIDERS.get(path)
+        if path in embeddings_provider.PATHS:
+            self._json(*embeddings_provider.answer(json.loads(raw)))
+            return
         if provider is None:
             self.log.add("untagged", {"path": self.path, "refused": ["unknown path"]})
             self._json(404, {"error": {"message": f"no such path: {self.path}"}})
@@ -72,7 +84,11 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(raw)
         mark = MARK.search(raw)
         name, tag = (mark[1].decode(), mark[2].decode()) if mark else ("", "untagged")
+        if gemini:
+            body = gemini_provider.spelled(body)
         refused = list(provider.check(headers, body))
+        if gemini:
+            body |= gemini_provider.of_path(path)
         record = {"path": self.path, "headers": headers, "body": body, "refused": refused}
         self.log.add(tag if "thread" not in body else f"{tag}-thread", record)
         if refused and mark:

@@ -2,10 +2,14 @@
 
 import { createInterface } from "node:readline";
 import { anthropicClient, runAnthropic } from "./anthropic.mjs";
+import { genaiClient, genaiModels, runGenai } from "./genai.mjs";
 import { openAIClient, runOpenAI } from "./openai.mjs";
+import { runResponses } from "./responses.mjs";
 
 const SDKS = {
+  "google-genai-js": [runGenai, genaiClient],
   "openai-node": [runOpenAI, openAIClient],
+  "openai-node-responses": [runResponses, openAIClient],
   "anthropic-ts": [runAnthropic, anthropicClient],
 };
 
@@ -41,6 +45,7 @@ async function outcome({ sdk, ask }) {
 /** The ids that the SDK lists, all pages; then that of the model asked for by itself. */
 async function models({ sdk, models: ask }) {
   const client = SDKS[sdk][1](ask);
+  if (sdk === "google-genai-js") return { ids: await genaiModels(client, ask) };
   const ids = [];
   for await (const model of client.models.list()) ids.push(model.id);
   ids.push((await client.models.retrieve(ask.model)).id);
