@@ -40,7 +40,7 @@ class GeminiDecoder:
     def _read(self, inner: SSEDecoder | JSONArrayDecoder, frames: list[Frame]) -> list[Frame]:
         if isinstance(inner, JSONArrayDecoder):
             return [event(frame.data) for frame in frames if frame.data]
-        return [frame if frame.data else _bare(frame) for frame in frames]
+        return [kept for frame in frames if (kept := _kept(frame)) is not None]
 
 
 def event(data: bytes) -> Frame:
@@ -49,12 +49,22 @@ def event(data: bytes) -> Frame:
     return Frame("", line, b"data: %b\n\n" % line)
 
 
-def _bare(frame: Frame) -> Frame:
-    """A block that is JSON without the field's name."""
+def _kept(frame: Frame) -> Frame | None:
+    """The frame as Google's SDK can read it: it raises on comments and names (traps T51)."""
+    if not frame.data:
+        return _bare(frame)
+    # JSON holds no raw line end, so what follows one is another line of the event.
+    if frame.event or b"\n:" in frame.raw or not frame.raw.startswith(b"data:"):
+        return event(frame.data)
+    return frame
+
+
+def _bare(frame: Frame) -> Frame | None:
+    """A block that is JSON without the field's name; comments alone are left out."""
     text = frame.raw.strip()
-    if not text.startswith((b"{", b"[")):
-        return frame
-    return Frame(BARE, event(readable(text)).data, frame.raw)
+    if text.startswith((b"{", b"[")):
+        return Frame(BARE, event(readable(text)).data, frame.raw)
+    return None if text.startswith(b":") else frame
 
 
 def sse_encoder() -> SSEEncoder:
