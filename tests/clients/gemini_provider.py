@@ -265,6 +265,7 @@ _STATUS = {
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     503: "UNAVAILABLE",
+    529: "UNAVAILABLE",
 }
 
 
@@ -274,4 +275,5 @@ def error(status: int, message: str = ERROR_WORDS) -> Json:
 
 
 def error_event(named: bool) -> bytes:
-    return (b"event: error\n" if named else b"") + event(error(500))
+    """This dialect has no names."""
+    return event(error(500))

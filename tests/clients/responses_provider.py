@@ -340,6 +340,5 @@ def error(status: int, message: str = ERROR_WORDS) -> Json:
 
 def error_event(named: bool) -> bytes:
     inner = error(500)["error"]
-    data = {"type": "error", "sequence_number": 99, **inner, "code": "server_error"}
-    told = event(data)
+    told = event({**inner, "code": "server_error", "type": "error", "sequence_number": 99})
     return told if named else told.partition(b"\n")[2]

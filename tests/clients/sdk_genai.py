@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any
 
 import httpx2
@@ -28,25 +29,27 @@ class GenaiPython:
     def run(self, ask: Ask) -> Outcome:
         seen: list[str] = []
         turns: list[Turn] = []
-        with _client(ask) as client:
-            try:
-                talk = _chat if ask.mode == "helper" else _contents
-                talk(client, ask, turns, seen)
-            # The SDK lets the transport's errors through inside a stream.
-            except (errors.APIError, errors.UnknownApiResponseError, httpx2.HTTPError) as problem:
-                return Outcome(turns, _failed(problem, "".join(seen)))
+        client = connect(ask.base, ask.key)
+        try:
+            talk = _chat if ask.mode == "helper" else _contents
+            talk(client, ask, turns, seen)
+        # The SDK lets the transport's errors through inside a stream.
+        except (errors.APIError, errors.UnknownApiResponseError, httpx2.HTTPError) as problem:
+            return Outcome(turns, _failed(problem, "".join(seen)))
         return Outcome(turns)
 
     def models(self, ask: Ask) -> list[str]:
-        with _client(ask) as client:
-            names = [model.name for model in client.models.list()]
-            names.append(client.models.get(model=ask.model).name)
+        client = connect(ask.base, ask.key)
+        names = [model.name for model in client.models.list()]
+        names.append(client.models.get(model=ask.model).name)
         return [str(name).removeprefix("models/") for name in names]
 
 
-def _client(ask: Ask) -> genai.Client:
-    options = types.HttpOptions(base_url=ask.base, timeout=20_000)
-    return genai.Client(api_key=ask.key, http_options=options)
+@functools.cache
+def connect(base: str, key: str) -> genai.Client:
+    """Kept, since making one reads all certificates of the machine."""
+    options = types.HttpOptions(base_url=base, timeout=20_000)
+    return genai.Client(api_key=key, http_options=options)
 
 
 def _user(ask: Ask) -> list[types.Part]:

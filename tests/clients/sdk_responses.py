@@ -9,9 +9,10 @@ import openai
 
 from tests.clients.scenarios import IMAGE_URL, PNG
 from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
-from tests.clients.sdk_openai import OpenAIPython, Weather, failed
+from tests.clients.sdk_openai import OpenAIPython, Weather, connect, failed
 
 IMAGE = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}", "detail": "auto"}
+WHOLE = ("response.completed", "response.incomplete")
 
 
 class OpenAIPythonResponses(OpenAIPython):
@@ -21,14 +22,14 @@ class OpenAIPythonResponses(OpenAIPython):
     def run(self, ask: Ask) -> Outcome:
         seen: list[str] = []
         turns: list[Turn] = []
-        with openai.OpenAI(base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20) as client:
-            try:
-                items = [_user(ask)]
+        client = connect(ask.base, ask.key)
+        try:
+            items = [_user(ask)]
+            turns.append(_turn(client, ask, items, seen))
+            if ask.results:
                 turns.append(_turn(client, ask, items, seen))
-                if ask.results:
-                    turns.append(_turn(client, ask, items, seen))
-            except openai.OpenAIError as problem:
-                return Outcome(turns, failed(problem, "".join(seen)))
+        except openai.OpenAIError as problem:
+            return Outcome(turns, failed(problem, "".join(seen)))
         ended = turns[-1].finish
         if isinstance(ended, str) and ended.startswith("failed: "):
             # The SDK raises neither of the two events, it hands them out.
@@ -82,7 +83,7 @@ def _turn(client: openai.OpenAI, ask: Ask, items: list[Any], seen: list[str]) ->
         case "helper":
             with client.responses.stream(**options) as stream:
                 ended = _read(stream, seen)
-                if ended is None or ended.type in ("response.failed", "error"):
+                if ended is None or ended.type not in WHOLE:
                     return _ended(ended, seen)
                 answer = stream.get_final_response()
         case _:
@@ -106,7 +107,7 @@ def _read(stream: Any, seen: list[str]) -> Any:
 def _ended(last: Any, seen: list[str]) -> Turn:
     """What a stream read to its end shows; without a last event it has simply stopped."""
     response = getattr(last, "response", None)
-    if response is not None and last.type in ("response.completed", "response.incomplete"):
+    if response is not None and last.type in WHOLE:
         found = _note(response, seen)
         return Turn(
             "".join(seen), found.finish, found.model, [], None, [], None, None, None, len(seen)

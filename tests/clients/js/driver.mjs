@@ -17,17 +17,26 @@ const SDKS = {
 function failed(problem, text) {
   if (problem instanceof TypeError && problem.message !== "terminated") throw problem;
   if (problem instanceof ReferenceError) throw problem;
-  const inner = problem.error?.error ?? problem.error ?? {};
+  const inner = problem.error?.error ?? problem.error ?? said(problem.message).error ?? {};
   return {
     name: problem.constructor.name,
     status: problem.status ?? null,
     message: problem.message,
-    type: inner.type ?? null,
+    type: inner.type ?? inner.status ?? null,
     code: problem.code ?? null,
     request_id: problem.requestID ?? null,
     retry_after: problem.headers?.get?.("retry-after") ?? null,
     text,
   };
+}
+
+/** @google/genai puts the answer's body into its message, and nothing else anywhere. */
+function said(message) {
+  try {
+    return JSON.parse(message);
+  } catch {
+    return {};
+  }
 }
 
 async function outcome({ sdk, ask }) {

@@ -9,6 +9,8 @@ const IMAGE = {
   detail: "auto",
 };
 
+const WHOLE = ["response.completed", "response.incomplete"];
+
 export async function runResponses(client, ask, turns, seen) {
   const items = [user(ask)];
   turns.push(await turn(client, ask, items, seen));
@@ -51,7 +53,7 @@ async function turn(client, ask, items, seen) {
   } else if (ask.mode === "helper") {
     const stream = client.responses.stream(body);
     const last = await read(stream, seen);
-    if (!last || last.type === "error" || last.type === "response.failed") return ended(last, seen);
+    if (!WHOLE.includes(last?.type)) return ended(last, seen);
     answer = await stream.finalResponse();
   } else if (ask.schema) {
     answer = await client.responses.parse(body);
@@ -87,8 +89,7 @@ async function read(stream, seen) {
 function ended(last, seen) {
   const failure = last?.type === "error" ? last : last?.response?.error;
   if (failure) throw Object.assign(new Error(failure.message), { error: failure });
-  const whole = ["response.completed", "response.incomplete"].includes(last?.type);
-  const found = whole ? note(last.response, seen) : { finish: null, model: "", calls: [] };
+  const found = WHOLE.includes(last?.type) ? note(last.response, seen) : { finish: null, model: "", calls: [] };
   return {
     ...found,
     text: seen.join(""),
