@@ -61,11 +61,19 @@ async function models({ sdk, models: ask }) {
   return { ids };
 }
 
+/** What openai-node makes of embeddings: it asks for base64 itself unless told a format. */
+async function embeddings({ embed: { format, input, ...ask } }) {
+  const asked = format ? { encoding_format: format } : {};
+  const found = await openAIClient(ask).embeddings.create({ model: ask.model, input, ...asked });
+  return { vectors: found.data.map(({ embedding }) => embedding), model: found.model };
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   try {
     const command = JSON.parse(line);
-    answer = await (command.models ? models(command) : outcome(command));
+    const act = command.embed ? embeddings : command.models ? models : outcome;
+    answer = await act(command);
   } catch (problem) {
     answer = { broken: problem.stack };
   }
