@@ -221,7 +221,9 @@ def _parts(reply: Reply) -> list[Json]:
     return parts
 
 
-def _chunk(parts: list[Json], value: Usage | None = None, finish: str | None = None) -> Json:
+def _chunk(
+    name: str, parts: list[Json], value: Usage | None = None, finish: str | None = None
+) -> Json:
     candidate: Json = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if finish is not None:
         candidate["finishReason"] = _FINISH[finish]
@@ -229,7 +231,7 @@ def _chunk(parts: list[Json], value: Usage | None = None, finish: str | None = N
         "candidates": [candidate],
         "usageMetadata": {"promptTokenCount": 100} if value is None else usage(value),
         "modelVersion": MODEL,
-        "responseId": "resp-7",
+        "responseId": name,
     }
 
 
@@ -237,7 +239,7 @@ _FINISH = {"stop": "STOP", "tools": "STOP", "length": "MAX_TOKENS", "refusal": "
 
 
 def answer(reply: Reply) -> Json:
-    return _chunk(_parts(reply), reply.usage, reply.finish)
+    return _chunk(reply.id, _parts(reply), reply.usage, reply.finish)
 
 
 def event(data: Json) -> bytes:
@@ -249,13 +251,13 @@ def stream(reply: Reply, body: Json) -> Iterator[bytes]:
     for part in _parts(reply):
         text = part.pop("text", None)
         for piece in [None] if text is None else pieces(text):
-            yield event(_chunk([part if piece is None else {"text": piece, **part}]))
-    yield event(_chunk([{"text": ""}], reply.usage, reply.finish))
+            yield event(_chunk(reply.id, [part if piece is None else {"text": piece, **part}]))
+    yield event(_chunk(reply.id, [{"text": ""}], reply.usage, reply.finish))
 
 
 def unfinished() -> list[bytes]:
     """An empty chunk and two fragments, and no end."""
-    return [event(_chunk([{"text": text}])) for text in ("", *FRAGMENTS)]
+    return [event(_chunk("7", [{"text": text}])) for text in ("", *FRAGMENTS)]
 
 
 _STATUS = {

@@ -168,9 +168,11 @@ def usage(value: Usage) -> Json:
     }
 
 
-def _response(status: str, output: list[Json], value: Usage | None, **more: object) -> Json:
+def _response(
+    name: str, status: str, output: list[Json], value: Usage | None, **more: object
+) -> Json:
     return {
-        "id": "resp_7",
+        "id": f"resp_{name}",
         "object": "response",
         "created_at": 1795000000,
         "status": status,
@@ -203,8 +205,8 @@ def answer(reply: Reply) -> Json:
 def _final(reply: Reply, output: list[Json]) -> Json:
     if reply.finish == "length":
         reason = {"reason": "max_output_tokens"}
-        return _response("incomplete", output, reply.usage, incomplete_details=reason)
-    return _response("completed", output, reply.usage)
+        return _response(reply.id, "incomplete", output, reply.usage, incomplete_details=reason)
+    return _response(reply.id, "completed", output, reply.usage)
 
 
 def _items(reply: Reply) -> list[Json]:
@@ -216,7 +218,7 @@ def _items(reply: Reply) -> list[Json]:
                 content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
                 items.append(
                     {
-                        "id": f"msg_{number}",
+                        "id": f"msg_{reply.id}{number}",
                         "type": "message",
                         "status": "completed",
                         "role": "assistant",
@@ -226,7 +228,7 @@ def _items(reply: Reply) -> list[Json]:
             case Thinking(text, _):
                 items.append(
                     {
-                        "id": f"rs_{number}",
+                        "id": f"rs_{reply.id}{number}",
                         "type": "reasoning",
                         "summary": [{"type": "summary_text", "text": text}],
                         "encrypted_content": REDACTED,
@@ -237,7 +239,7 @@ def _items(reply: Reply) -> list[Json]:
             case Call():
                 items.append(
                     {
-                        "id": f"fc_{number}",
+                        "id": f"fc_{reply.id}{number}",
                         "type": "function_call",
                         "status": "completed",
                         "call_id": part.id,
@@ -264,7 +266,7 @@ def stream(reply: Reply, body: Json) -> Iterator[bytes]:
 
 
 def _events(reply: Reply) -> Iterator[Json]:
-    yield from _opening()
+    yield from _opening(reply.id)
     items = _items(reply)
     for index, item in enumerate(items):
         at: Json = {"output_index": index, "item_id": item["id"]}
@@ -274,9 +276,9 @@ def _events(reply: Reply) -> Iterator[Json]:
     yield {"type": f"response.{final['status']}", "response": final}
 
 
-def _opening() -> Iterator[Json]:
+def _opening(name: str) -> Iterator[Json]:
     for kind in ("created", "in_progress"):
-        yield {"type": f"response.{kind}", "response": _response("in_progress", [], None)}
+        yield {"type": f"response.{kind}", "response": _response(name, "in_progress", [], None)}
 
 
 def _item_events(item: Json, at: Json) -> Iterator[Json]:
@@ -331,7 +333,7 @@ def unfinished() -> list[bytes]:
         lambda data: data["type"] != "response.output_text.delta", _item_events(item, at)
     )
     deltas = (_delta({**at, "content_index": 0}, text) for text in FRAGMENTS)
-    return list(_numbered(itertools.chain(_opening(), before, deltas)))
+    return list(_numbered(itertools.chain(_opening("7"), before, deltas)))
 
 
 def error(status: int, message: str = ERROR_WORDS) -> Json:
