@@ -244,7 +244,7 @@ def answer(reply: Reply) -> Json:
 def _block(part: Part) -> Json:
     match part:
         case Text(text):
-            return {"type": "text", "text": text, "citations": None}
+            return {"type": "text", "text": text}
         case Thinking(text, signature):
             return {"type": "thinking", "thinking": text, "signature": signature}
         case Redacted(data):
@@ -308,7 +308,7 @@ def _deltas(part: Part) -> Iterator[Json]:
 
 def unfinished() -> list[bytes]:
     """Two fragments, and no end of anything."""
-    block = {"type": "text", "text": "", "citations": None}
+    block = {"type": "text", "text": ""}
     deltas = [{"type": "text_delta", "text": text} for text in FRAGMENTS]
     return [
         _start(Reply(())),

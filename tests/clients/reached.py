@@ -87,7 +87,7 @@ def results(body: Json) -> list[tuple[str, str, bool]]:
             if "functionResponse" in block:
                 given = block["functionResponse"]
                 said = given["response"]
-                text = said.get("error", said.get("output", said.get("result", "")))
+                text = said.get("error", said.get("output", said.get("result", said)))
                 found.append((given.get("id", ""), str(text), "error" in said))
     return found
 

@@ -5,6 +5,10 @@ import { anthropicClient, runAnthropic } from "./anthropic.mjs";
 import { genaiClient, genaiModels, runGenai } from "./genai.mjs";
 import { openAIClient, runOpenAI } from "./openai.mjs";
 import { runResponses } from "./responses.mjs";
+import { runVercel } from "./vercel.mjs";
+
+// Standard output has only outcomes.
+console.log = console.info = console.error;
 
 const SDKS = {
   "google-genai-js": [runGenai, genaiClient],
@@ -73,9 +77,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     const command = JSON.parse(line);
     const act = command.embed ? embeddings : command.models ? models : outcome;
-    answer = await act(command);
+    answer = await (command.client ? runVercel(command) : act(command));
   } catch (problem) {
-    answer = { broken: problem.stack };
+    answer = { broken: `${problem.stack}\n${problem.cause ?? ""}` };
   }
   process.stdout.write(JSON.stringify(answer) + "\n");
 }
