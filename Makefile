@@ -4,10 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JS := tests/clients/js
+AGENTS := tests/clients/agents
 UV ?= $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients long bench format regen lock clean
+.PHONY: help serve test check clients agents long bench format regen lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +29,8 @@ check: .venv/.dev js ## format, lint, types, generated code, tests; the tree sta
 	git diff --exit-code
 
 clients: .venv/.clients .venv/.clients-openai2 ## install the frameworks that tests/clients drives too
+
+agents: $(AGENTS)/node_modules/.installed ## install the coding agents of tests/clients (1 GB, not in CI)
 
 long: .venv/.dev js ## run every test with its long counts; seeds are printed
 	PLEXUS_LONG=1 $(BIN)/python -m pytest -s
@@ -56,7 +59,7 @@ lock: .venv/.dev ## lock the dependencies again
 	$(UV) pip compile $(LOCK) requirements/clients-openai2.in -o requirements/clients-openai2.txt
 
 clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules $(AGENTS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages left out are for Windows and for browsers, where Plexus does not run.
@@ -81,6 +84,13 @@ LOCKS := requirements/runtime.txt requirements/build.txt
 	$(PYTHON) -m venv --clear --without-pip .venv/$*
 	$(UV) pip install --quiet --python .venv/$*/bin/python --require-hashes --no-deps \
 		--only-binary :all: --requirement $<
+	@touch $@
+
+# No lock: it would name binaries of other platforms that a registry need not have.  The scripts of
+# two packages put the binary in its place.
+$(AGENTS)/node_modules/.installed: $(AGENTS)/package.json
+	cd $(AGENTS) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts
+	cd $(AGENTS) && npm rebuild @anthropic-ai/claude-code opencode-ai
 	@touch $@
 
 .PHONY: js

@@ -116,6 +116,31 @@ _SECOND = {"forced": Reply((Call("toolu_04Forced", "Weather", INSTANCE),), "tool
 """What is no final text: ``forced`` answers first what its schema forbids."""
 
 
+_NOTE = re.compile(rb"\bread (/[\w./-]+)", re.ASCII)
+_READERS = {
+    "exec_command": lambda path: {"cmd": f"cat {path}"},  # codex
+    "Read": lambda path: {"file_path": path},  # claude-code
+    "read_file": lambda path: {"file_path": path},  # gemini-cli
+    "read": lambda path: {"filePath": path},  # opencode
+}
+"""The tool with which an agent reads a file, and what it takes."""
+
+
+def agent_reply(raw: bytes, has_results: bool) -> Reply:
+    """What a coding agent gets that was asked to read a file: a call of its own tool, then an end.
+
+    Its calls beside the conversation (titles, routing) offer no such tool, and get a word.
+    """
+    if has_results:
+        return Reply((Text(FINAL_TEXT),))
+    note = _NOTE.search(raw)
+    offered = [name for name in _READERS if re.search(rb'"name": ?"%b"' % name.encode(), raw)]
+    if note is None or not offered:
+        return Reply((Text("pong"),))
+    arguments: dict[str, object] = dict(_READERS[offered[0]](note[1].decode()))
+    return Reply((Text("Let me look."), Call("call_01Reads", offered[0], arguments)), "tools")
+
+
 def reply_to(name: str, has_results: bool) -> Reply:
     """The next turn of the scenario ``name``."""
     return _SECOND.get(name, Reply((Text(FINAL_TEXT),))) if has_results else _FIRST[name]

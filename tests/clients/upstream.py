@@ -25,7 +25,7 @@ from tests.clients import (
     messages_provider,
     responses_provider,
 )
-from tests.clients.scenarios import MARK, Reply, Text, reply_to
+from tests.clients.scenarios import MARK, Reply, Text, agent_reply, reply_to
 
 _PROVIDERS: dict[str, ModuleType] = {
     "/v1/chat/completions": chat_provider,
@@ -91,14 +91,17 @@ class Handler(BaseHTTPRequestHandler):
             body |= gemini_provider.of_path(path)
         record = {"path": self.path, "headers": headers, "body": body, "refused": refused}
         self.log.add(tag if "thread" not in body else f"{tag}-thread", record)
-        if refused and mark:
+        # Agents say much that only their own vendor knows.
+        if refused and mark and name != "agent":
             self._json(400, provider.error(400, "; ".join(refused)))
         elif "thread" in body:
             self._json(400, messages_provider.no_threads())
         else:
-            self._play(provider, name, body, tag)
+            self._play(provider, name, body, tag, raw)
 
-    def _play(self, provider: ModuleType, name: str, body: dict[str, Any], tag: str) -> None:
+    def _play(
+        self, provider: ModuleType, name: str, body: dict[str, Any], tag: str, raw: bytes
+    ) -> None:
         kind, _, detail = name.partition("-")
         if kind == "fail":
             status = int(detail)
@@ -109,7 +112,11 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "end":
             self._end(provider, detail, tag, body)
         else:
-            reply = reply_to(name, provider.has_results(body)) if name else Reply((Text("pong"),))
+            answered = provider.has_results(body)
+            if name == "agent":
+                reply = agent_reply(raw, answered)
+            else:
+                reply = reply_to(name, answered) if name else Reply((Text("pong"),))
             if body.get("stream"):
                 self._stream(provider.stream(reply, body))
             else:
