@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from plexus.transformers.base import TRACING, ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.effort import is_on
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_messages import MessageWriter
 from plexus.transformers.openai_chat.format_parts import Writing
@@ -22,7 +23,7 @@ from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reading import NULL
-from plexus.transformers.openai_chat.reasoning import is_on, write_reasoning
+from plexus.transformers.openai_chat.reasoning import write_reasoning
 from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
 from plexus.unified.content import ToolCallContent

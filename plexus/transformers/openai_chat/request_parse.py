@@ -7,6 +7,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.base import ClientCall
+from plexus.transformers.effort import EFFORTS
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.reading import (
     BOOL,
@@ -45,7 +46,7 @@ from plexus.unified.request import (
 TIERS = {"default": "standard", "standard_only": "standard"}
 """Chat's service tiers to the canonical ones; others have the same name (mappings.md §10)."""
 
-_EFFORTS: dict[str, ThinkLevel] = {level: level for level in get_args(ThinkLevel)}
+_EFFORTS: dict[str, ThinkLevel] = {level: level for level in EFFORTS}
 _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosity)}
 
 

@@ -5,6 +5,7 @@ from typing import get_args
 from msgspec import Raw
 
 from plexus.transformers.base import ClientCall
+from plexus.transformers.effort import EFFORTS
 from plexus.transformers.openai_chat.reading import (
     BOOL,
     FLOAT,
@@ -44,7 +45,7 @@ LOGPROBS = "message.output_text.logprobs"
 STATE = ("previous_response_id", "conversation", "prompt")
 """Members that name something only the provider has stored (openai-responses.md §8)."""
 
-_EFFORTS: dict[str, ThinkLevel] = {level: level for level in get_args(ThinkLevel)}
+_EFFORTS: dict[str, ThinkLevel] = {level: level for level in EFFORTS}
 _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosity)}
 
 
