@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 import msgspec
 from msgspec import Struct
@@ -81,8 +82,20 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
     for made in (*target.steps, *target.wire_steps):
         kind = "wire step" if made.wire else "step, ends pass-through"
         yield f"    {made.title} ({kind}){_options(made.arguments)}"
-    for route in target.routes:
-        yield f"    {route.client:<20} {_how(route)}"
+    yield from _routes(target.routes)
+
+
+def _routes(routes: Iterable[Route]) -> Iterator[str]:
+    """The candidates in the order in which they are tried; a client's name stands once."""
+    for client, group in groupby(routes, key=lambda route: route.client):
+        head, when = client, ""
+        for route in group:
+            if route.condition is not None:
+                when = f"{route.condition.name}: "
+            elif when:
+                when = "otherwise: "
+            yield f"    {head:<20} {when}{_how(route)}"
+            head = ""
 
 
 _BY = {"profile": 'key "profile"', "host": "host of its URL", "step": "name of a step"}
@@ -115,7 +128,8 @@ def _how(route: Route) -> str:
     if route.passthrough:
         return f"passed through{_on(route.platform)}"
     if route.client == route.upstream:
-        return "translated through the canonical form, because of its steps"
+        why = "its steps" if route.condition is None else "what its model refuses"
+        return f"translated through the canonical form, because of {why}"
     return f"translated to {route.upstream}{_on(route.platform)}"
 
 

@@ -96,7 +96,7 @@ class ModelResource:
 
 def _chat(dialect: Dialect) -> Translate:
     def translate(target: Target, call: ClientCall) -> Translation | None:
-        return target.translation(dialect.NAME, call)
+        return target.translation(dialect, call)
 
     return translate
 

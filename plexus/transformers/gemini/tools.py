@@ -79,6 +79,12 @@ def parse_tools(raws: Iterable[Raw], path: str, validated: bool) -> tuple[Unifie
     return tuple(tools)
 
 
+def server_kind(name: str) -> str | None:
+    """The canonical kind of a member of a tool's entry, None for one that the client runs."""
+    name = _SNAKE.get(name, name)
+    return None if name == "computerUse" else _KINDS.get(name, name)
+
+
 def _builtin(name: str, value: Raw) -> UnifiedTool:
     name = _SNAKE.get(name, name)
     raw = Raw(msgspec.json.encode({name: value}))

@@ -243,10 +243,12 @@ def _write_reasoning(body: Body, request: UnifiedChatRequest, writing: Writing) 
     capabilities, wanted = writing.target.capabilities, request.reasoning
     on = is_on(wanted)
     thinks = capabilities.thinking_default != "off" if on is None else on
-    if thinks and capabilities.reasoning_with_tools is False and "tools" in body:
-        # Silence would be refused as well, where the model thinks unasked (openai-chat.md §7).
-        if on:
-            writing.log.note("reasoning.tools", "reasoning")
+    beside = capabilities.reasoning_with_tools if "tools" in body else None
+    if beside == "never":
+        writing.log.note("tool.function", "tools")
+    if (beside is False and thinks) or (beside == "unasked" and on):
+        # Silence must be broken where the model would think unasked: a choice is forced.
+        writing.log.note("reasoning.tools", "reasoning")
         body["reasoning_effort"] = "none"
         return False
     if wanted is not None:

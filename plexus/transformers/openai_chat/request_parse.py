@@ -88,7 +88,7 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
         logit_bias=_parse_object(body, "logit_bias"),
         logprobs=body.take("logprobs", BOOL),
         top_logprobs=body.take("top_logprobs", INT),
-        reasoning=_parse_reasoning(body),
+        reasoning=parse_reasoning(body),
         modalities=_parse_modalities(body),
         audio=_parse_object(body, "audio"),
         prediction=_parse_object(body, "prediction"),
@@ -211,12 +211,13 @@ class _Wanted:
         return word is None or effort is not None
 
 
-_REASONING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "extra_body")
+REASONING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "extra_body")
+"""The members that ask to think."""
 
 
-def _parse_reasoning(body: Level) -> Reasoning | None:
+def parse_reasoning(body: Level) -> Reasoning | None:
     """``reasoning_effort`` and the vendors' forms of it (vendors.md §2, §5, §13)."""
-    if not any(name in body.rest for name in _REASONING):
+    if not any(name in body.rest for name in REASONING):
         return None
     wanted = _Wanted()
     for name in ("reasoning_effort", "reasoning", "thinking", "enable_thinking"):
