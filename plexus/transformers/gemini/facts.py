@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
 from msgspec import Raw
 
 from plexus.transformers.base import ClientCall
@@ -14,7 +13,7 @@ from plexus.transformers.facts import (
     reasoning_facts,
     server_facts,
 )
-from plexus.transformers.gemini.reader import Level, Malformed
+from plexus.transformers.gemini.reader import NULL, Level, Malformed
 from plexus.transformers.gemini.thinking import parse_thinking
 from plexus.transformers.gemini.tools import server_kind
 from plexus.unified.request import Reasoning
@@ -25,28 +24,32 @@ SERVER_TOOLS: frozenset[str] = frozenset({CODE_EXECUTION, WEB_FETCH, WEB_SEARCH}
 ASKED_TOOLS: frozenset[str] = frozenset({CODE_EXECUTION, WEB_SEARCH})
 """Kinds that a client can ask for and that some other dialect has too."""
 
-_FUNCTIONS = frozenset({"functionDeclarations", "function_declarations"})
 _CONFIGS = ("generationConfig", "generation_config")
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def request_facts(call: ClientCall) -> frozenset[str]:
     """The facts of ``call``; a member of the wrong type shows none."""
     names = set(_names(call.body.fields))
-    kinds = {kind for name in names - _FUNCTIONS if (kind := server_kind(name)) is not None}
+    kinds = {kind for name in names if (kind := server_kind(name)) is not None}
     found = server_facts(kinds) | reasoning_facts(_reasoning(call.body.fields))
-    if names & _FUNCTIONS:
+    if _FUNCTIONS in names:
         found.add(FUNCTION_TOOLS)
     return frozenset(found)
 
 
+_FUNCTIONS = "functionDeclarations"
+
+
 def _names(fields: dict[str, Raw]) -> Iterator[str]:
-    """The kinds of tools, as they are called in the entries of ``tools``."""
+    """What the entries of ``tools`` hold, as it is called there."""
     said = Level.of({"tools": fields["tools"]} if "tools" in fields else {}, "")
     try:
-        for entry in said.items("tools"):
-            yield from _members(entry)
-    except (Malformed, msgspec.MsgspecError):
+        for raw in said.items("tools"):
+            entry = Level(raw, "tools")
+            if entry.items(_FUNCTIONS):
+                yield _FUNCTIONS
+            yield from (name for name, value in entry.fields.items() if value != NULL)
+    except Malformed:
         # The dialect or the provider will say what is wrong with them.
         return
 
