@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from plexus.compiler import catalog, platforms
 
 if TYPE_CHECKING:
+    from plexus.compiler.plan import PlannedTarget, Route
     from plexus.transformers.capabilities import TargetModel
     from plexus.transformers.losses import Loss
 
 ORDER = ("refused", "lost", "approximated", "converted")
+LOSSES = ORDER[:-1]
+"""Those that a client notices."""
 
 
 class LossRow(Struct, frozen=True):
@@ -65,3 +69,21 @@ def _rows(part: str, said: frozenset[str], table: Iterable[Loss]) -> list[LossRo
         for loss in table
         if loss.field in said and loss.outcome in ORDER
     ]
+
+
+class Tables:
+    """What a route of a target can lose, each table made once for all models that are alike."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], tuple[LossRow, ...]] = {}
+
+    def rows(self, target: PlannedTarget, route: Route) -> tuple[LossRow, ...]:
+        known = msgspec.json.encode(target.capabilities)
+        way = (route.client, route.upstream, route.platform, route.passthrough)
+        key = (*way, target.family, known)
+        if key not in self._made:
+            to = [target.to()]
+            self._made[key] = rows(
+                route.client, route.upstream, to, route.platform, route.passthrough
+            )
+        return self._made[key]
