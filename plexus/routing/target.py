@@ -92,8 +92,8 @@ class Target(Struct, frozen=True, kw_only=True):
     translations: dict[str, tuple[Candidate, ...]]
     timeouts: Timeouts = Timeouts()
 
-    def translation(self, dialect: Dialect, call: ClientCall) -> Translation | None:
-        """The translation for a client's call, or None when this target cannot serve the dialect.
+    def candidate(self, dialect: Dialect, call: ClientCall) -> Candidate | None:
+        """The first that matches a client's call; None when the dialect is not served here.
 
         The call is looked into only where a condition asks for it.
         """
@@ -101,12 +101,17 @@ class Target(Struct, frozen=True, kw_only=True):
         for candidate in self.translations.get(dialect.NAME, ()):
             condition = candidate.condition
             if condition is None:
-                return candidate.translation
+                return candidate
             if facts is None:
                 facts = dialect.request_facts(call)
             if facts.issuperset(condition.facts):
-                return candidate.translation
+                return candidate
         return None
+
+    def translation(self, dialect: Dialect, call: ClientCall) -> Translation | None:
+        """The translation of that candidate."""
+        found = self.candidate(dialect, call)
+        return None if found is None else found.translation
 
     def with_timeouts(self, timeouts: Timeouts) -> "Target":
         """The same target under the limits of an alias."""

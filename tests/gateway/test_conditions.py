@@ -222,6 +222,21 @@ def test_other_clients_go_as_responses_at_once(
     assert dialect_of(first) == "openai-responses"
 
 
+def test_the_choice_and_its_reason_are_logged(serve: Serve, first: FaultServer) -> None:
+    first.script = polyglot
+    served = serve(one(openai(first, "gpt-5.6")))
+    for words in ("tools", "think"):
+        ask(served, "openai-chat", False, **asked("openai-chat", words))
+    served.sink.wait_requests(2)
+    (said,) = [fields for _, event, fields in served.sink.lines if event == "dialect chosen"]
+    assert said["because"] == "function tools, reasoning not off"
+    assert (said["target"], said["dialect"]) == ("p/gpt-5.6", "openai-responses")
+    assert [line["dialect"] for line in served.sink.requests()] == [
+        "openai-responses",
+        "openai-chat",
+    ]
+
+
 def test_what_is_passed_through_stays_as_it_is(serve: Serve, first: FaultServer) -> None:
     """A look for facts changes no byte."""
     first.script = polyglot
