@@ -8,6 +8,7 @@ they take the first dialect that no rule keeps them out of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -58,8 +59,22 @@ def ways(
     ``spoken``: the provider's dialects; ``known``: capabilities of the model; ``has_steps``: a
     unified step ends pass-through, while wire steps and platforms do not.
     """
+    runs = tuple((name, tuple(kinds)) for name, kinds in known.get("server_tools", {}).items())
+    beside = known.get("reasoning_with_tools")
+    return _ways(client, frozenset(spoken), has_steps, beside, frozenset(runs))
+
+
+@cache
+def _ways(
+    client: str,
+    spoken: frozenset[str],
+    has_steps: bool,
+    beside: bool | str | None,
+    runs: frozenset[tuple[str, tuple[str, ...]]],
+) -> tuple[Way, ...]:
+    """The same for all models that are alike in it."""
     order = sorted(spoken, key=lambda name: (name != client, PREFERENCE.index(name)))
-    rules = {name: tuple(_rules(client, name, known)) for name in order}
+    rules = {name: tuple(_rules(client, name, beside, dict(runs))) for name in order}
     asked = sorted(
         {rule.condition for of in rules.values() for rule in of}, key=lambda found: found.facts
     )
@@ -116,14 +131,20 @@ def _goes(way: Way) -> tuple[str, bool]:
     return way.upstream, way.passthrough
 
 
-def _rules(client: str, upstream: str, known: Mapping[str, Any]) -> Iterator[Rule]:
-    """What keeps requests of a client out of a dialect of a provider."""
-    beside = known.get("reasoning_with_tools")
+def _rules(
+    client: str,
+    upstream: str,
+    beside: bool | str | None,
+    known: Mapping[str, tuple[str, ...]],
+) -> Iterator[Rule]:
+    """What keeps requests of a client out of a dialect of a provider; ``known``: its server tools,
+    by dialect.
+    """
     if upstream == CHAT and (shown := _TOOLS.get(beside)) is not None:
         yield Rule(shown, mended=True)
     asked = catalog.client_dialect(client).ASKED_TOOLS
     runs = asked if client == upstream else catalog.dialect(upstream).SERVER_TOOLS
-    allowed = known.get("server_tools", {}).get(upstream, asked)
+    allowed = known.get(upstream, tuple(asked))
     for kind in sorted(asked - runs.intersection(allowed)):
         yield Rule(Condition(kind.replace("_", " "), (facts.of_kind(kind),)), mended=False)
 

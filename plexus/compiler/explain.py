@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from shlex import quote
@@ -14,7 +13,7 @@ import msgspec
 from plexus.compiler import catalog
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.factory import Constructor
-from plexus.compiler.losses import LOSSES, LossRow, Tables
+from plexus.compiler.losses import LossRow, Tables
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
 from plexus.compiler.profiles import profiles
 from plexus.compiler.resolve import Chosen
@@ -146,19 +145,19 @@ def _on(platform: str | None) -> str:
 def _counts(
     alias: PlannedAlias, tables: Tables | None = None, title: str = "losses"
 ) -> Iterator[str]:
-    """How many fields each way can lose, a line for each client dialect and target."""
+    """How many fields each way can lose: a line for each client dialect and its targets that are
+    alike in it.
+    """
     tables = tables or Tables()
-    lines = []
+    alike: dict[tuple[str, str], list[str]] = {}
     for client, target, route in _ways(alias):
-        table = tables.rows(target, route)
-        count = Counter(row.outcome for row in table)
-        said = ", ".join(f"{count[outcome]} {outcome}" for outcome in LOSSES if count[outcome])
-        if said:
-            when = "" if route.condition is None else f", {route.condition.name}"
-            lines.append(f"  {client} → {printable(target.name)}{when}: {said}")
-    if lines:
+        if said := tables.counts(target, route):
+            when = "" if route.condition is None else f" ({route.condition.name})"
+            alike.setdefault((client, said), []).append(f"{printable(target.name)}{when}")
+    if alike:
         yield f"{title}: fields that can be lost, `{_command(alias)}` names them"
-        yield from lines
+        for (client, said), names in alike.items():
+            yield f"  {client} → {', '.join(names)}: {said}"
     else:
         yield f"{title}: nothing is lost"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,15 +76,23 @@ class Tables:
     """What a route of a target can lose, each table made once for all models that are alike."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[object, ...], tuple[LossRow, ...]] = {}
+        self._made: dict[tuple[object, ...], tuple[tuple[LossRow, ...], str]] = {}
 
     def rows(self, target: PlannedTarget, route: Route) -> tuple[LossRow, ...]:
+        return self._table(target, route)[0]
+
+    def counts(self, target: PlannedTarget, route: Route) -> str:
+        """``3 refused, 14 lost``; empty when nothing is."""
+        return self._table(target, route)[1]
+
+    def _table(self, target: PlannedTarget, route: Route) -> tuple[tuple[LossRow, ...], str]:
         known = msgspec.json.encode(target.capabilities)
         way = (route.client, route.upstream, route.platform, route.passthrough)
         key = (*way, target.family, known)
         if key not in self._made:
             to = [target.to()]
-            self._made[key] = rows(
-                route.client, route.upstream, to, route.platform, route.passthrough
-            )
+            found = rows(route.client, route.upstream, to, route.platform, route.passthrough)
+            count = Counter(row.outcome for row in found)
+            said = ", ".join(f"{count[outcome]} {outcome}" for outcome in LOSSES if count[outcome])
+            self._made[key] = (found, said)
         return self._made[key]

@@ -89,7 +89,7 @@ def test_targets_that_lose_the_same_share_a_list() -> None:
     alike, _, other = page.partition("\n  at p/n\n")
     assert "temperature" not in fields(alike) and "temperature" in fields(other)
     summary = report(plan)
-    alone, more = (counted(summary, f"{MESSAGES} → p/{name}") for name in "mn")
+    alone, more = (counted(summary, f"{MESSAGES} → {names}") for names in ("p/m, p/o", "p/n"))
     assert more["lost"] > alone["lost"]
 
 
@@ -132,13 +132,13 @@ def test_candidates_are_told_with_their_conditions_in_order() -> None:
         "\n    openai-responses     passed through"
     ) in routes
     assert "because of what its model refuses" in page
-    assert "  openai-chat → openai/gpt-5.6, function tools, reasoning not off: " in page
+    both = "openai/gpt-5.6 (function tools, reasoning not off), openai/gpt-5.6 (web search)"
+    assert f"  openai-chat → {both}: " in page
     # One dialect's page is about that dialect.
     chat = explain(conditional(), "a", CHAT)
     assert "otherwise: passed through" in chat
     assert not re.search(r"^    (gemini|openai-responses|anthropic-messages) ", chat, re.MULTILINE)
-    both = "at openai/gpt-5.6 (function tools, reasoning not off), openai/gpt-5.6 (web search)"
-    assert both in chat
+    assert f"  at {both}\n" in chat
 
 
 def test_no_reader_is_sent_to_a_page_he_does_not_have() -> None:
