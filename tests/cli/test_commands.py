@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from plexus.cli import DIALECTS, main
+from plexus.cli import CLIENTS, DIALECTS, main
 from plexus.compiler import catalog
 
 GOOD = {"providers": {"e": {"type": "echo"}}, "aliases": {"a": {"targets": ["e/m"]}}}
@@ -196,10 +196,18 @@ def test_the_dialects_of_the_command_line_are_those_of_clients() -> None:
     assert sorted(catalog.client_dialects()) == list(DIALECTS)
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "claude-code"])
+@pytest.mark.parametrize("name", CLIENTS)
 def test_client(here: Path, capsys: Capture, name: str) -> None:
+    """The address, a model of the config, and never a key's value."""
+    keys = {"team": {"secret": {"env": "TEAM_KEY"}}}
+    write(here, {**GOOD, "keys": keys, "aliases": {"claude-a": {"targets": ["e/m"]}}})
     assert main(["client", name]) == 0
-    assert "http://127.0.0.1:4000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "http://127.0.0.1:4000" in said
+    assert "claude-a" in said
+    assert "$TEAM_KEY" in said
+    # Braces are the settings' own, none is left of the template.
+    assert "{root}" not in said and "{{" not in said.replace("${{", "")
 
 
 def test_init(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
