@@ -92,7 +92,7 @@ def _both(conditions: Sequence[Condition]) -> Condition | None:
     if len(conditions) < 2:
         return conditions[0] if conditions else None
     shown = {fact: None for condition in conditions for fact in condition.facts}
-    return Condition(", ".join(condition.name for condition in conditions), tuple(shown))
+    return Condition(" + ".join(condition.name for condition in conditions), tuple(shown))
 
 
 def _choose(

@@ -150,7 +150,7 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     steps, wire_steps = _chain(resolved, provider, uses)
     spoken = parents.pinned(uses, _spoken(resolved, provider))
     profile = _profile(resolved, provider, uses)
-    known = _capabilities(provider, profile, model)
+    capabilities = _capabilities(provider, profile, model)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
@@ -158,11 +158,11 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
         module=module,
         family=_family(provider, profile, spoken),
         profile=profile,
-        capabilities=known,
+        capabilities=capabilities,
         named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
-        routes=tuple(_routes(spoken, known, bool(steps), provider.platform)),
+        routes=tuple(_routes(spoken, capabilities, bool(steps), provider.platform)),
         timeouts=timeouts(resolved.config, provider, model),
     )
 

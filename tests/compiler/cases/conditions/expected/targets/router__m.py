@@ -41,7 +41,7 @@ TARGET = Target(
         "openai-chat": (
             Candidate(
                 Condition(
-                    "reasoning beside function tools, web search",
+                    "reasoning beside function tools + web search",
                     (
                         "function_tools",
                         "reasoning",
