@@ -9,6 +9,7 @@ from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
 from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
 from plexus.gateway.services import Services
+from plexus.gateway.warm import answer_warm
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
@@ -70,6 +71,9 @@ class ModelResource:
             what=f"{dialect.NAME} clients" if operation is None else operation.name,
             translate=_chat(dialect) if operation is None else _beside(operation, services),
         )
+        if channel.warm:
+            await answer_warm(channel, call)
+            return
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
 
