@@ -7,7 +7,6 @@ dialects share (errors, media, names, schemas) is chat's.
 from plexus.streaming.framing import Decoder, Encoder
 from plexus.streaming.sse import SSEDecoder, SSEEncoder
 from plexus.transformers.base import (
-    Headers,
     StreamFormatter,
     StreamObserver,
     StreamParser,
@@ -18,6 +17,7 @@ from plexus.transformers.openai_responses.errors import (
     format_stream_error,
     parse_error,
 )
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.openai_responses.losses import (
     FAMILY,
     NAME,
@@ -64,14 +64,6 @@ __all__ = [
     "stream_observer",
     "stream_parser",
 ]
-
-FORWARDED_HEADERS = frozenset({"idempotency-key", "openai-beta", "traceparent", "tracestate"})
-"""Client headers that a Responses provider must see (canonical.md §8)."""
-
-
-def authorize(secret: str) -> Headers:
-    """The credential headers of a Responses provider."""
-    return (("authorization", f"Bearer {secret}"),)
 
 
 def stream_parser(wire: WireRequest) -> StreamParser:
