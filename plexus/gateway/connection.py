@@ -159,7 +159,8 @@ async def _refuse_upgrade(scope: Scope, channel: Channel) -> None:
     version: RawHeaders = []
     if serves_websocket(channel.path):
         try:
-            check_handshake(scope["method"], scope["http_version"], scope["headers"])
+            url = b"?".join((scope["raw_path"], scope["query_string"]))
+            check_handshake(scope["method"], scope["http_version"], url, scope["headers"])
         except PlexusError as problem:
             error, version = problem.error, [(b"sec-websocket-version", b"13")]
     await refuse(channel, error, [*_UPGRADE, *version, *counters(channel.record)])

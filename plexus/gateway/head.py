@@ -55,7 +55,8 @@ def wants_websocket(headers: dict[bytes, bytes]) -> bool:
 
 _NONCE = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _HANDSHAKE_LINE = 8190
-"""The longest header line that the WebSocket library takes."""
+_HANDSHAKE_COUNT = 128
+"""What the WebSocket library takes at most."""
 
 
 def serves_websocket(path: str) -> bool:
@@ -63,7 +64,7 @@ def serves_websocket(path: str) -> bool:
     return path.rstrip("/").endswith("/responses")
 
 
-def check_handshake(method: str, http_version: str, headers: RawHeaders) -> None:
+def check_handshake(method: str, http_version: str, url: bytes, headers: RawHeaders) -> None:
     """Raises PlexusError (400, 426, 431) for an upgrade to a WebSocket that would fail later.
 
     It is answered over HTTP then, in the dialect of its route.
@@ -77,8 +78,13 @@ def check_handshake(method: str, http_version: str, headers: RawHeaders) -> None
         found[b"sec-websocket-key"].strip()
     ):
         raise _refused(400, "a WebSocket needs one Sec-WebSocket-Key: 16 bytes in base64")
-    if any(len(name) + len(value) + 2 > _HANDSHAKE_LINE for name, value in headers):
-        raise _refused(431, f"a header of the handshake is longer than {_HANDSHAKE_LINE} bytes")
+    lines = [len(url) + len("GET  HTTP/1.1"), *(len(n) + len(v) + 2 for n, v in headers)]
+    if max(lines) > _HANDSHAKE_LINE or len(headers) > _HANDSHAKE_COUNT:
+        raise _refused(
+            431,
+            f"a WebSocket's head may have lines of {_HANDSHAKE_LINE} bytes, and "
+            f"{_HANDSHAKE_COUNT} headers",
+        )
 
 
 def check_upgrade(headers: dict[bytes, bytes]) -> None:

@@ -11,6 +11,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     message (usage, the end).  ``answer``: of a JSON answer.  ``held``: of a stream before its first
     content.  ``error``: of an error answer.  ``stalled``: for a client that does not read.
     ``session``: of a WebSocket, as OpenAI has it.  ``frames``: that wait on it for their turn.
+    ``ping``: between pings on it.
     """
 
     head: float = 10.0
@@ -20,6 +21,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     stalled: float = 30.0
     session: float = 3600.0
     frames: int = 16
+    ping: float = 20.0
     answer: int = 64 * 1024 * 1024
     held: int = 32 * 1024 * 1024
     error: int = 256 * 1024

@@ -133,7 +133,9 @@ class BoundedProtocol(ReaderWatch, HttpToolsProtocol):
             return False
         try:
             path = self.url.partition(b"?")[0].decode("ascii")
-            check_handshake(self.scope["method"], self.scope["http_version"], self.headers)
+            check_handshake(
+                self.scope["method"], self.scope["http_version"], self.url, self.headers
+            )
         except (PlexusError, UnicodeDecodeError):
             return False
         return serves_websocket(path)

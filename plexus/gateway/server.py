@@ -29,7 +29,6 @@ DRAIN_S = 30.0
 _LAST_WORDS_S = 5.0
 _KEEP_ALIVE_S = 75
 _BACKLOG = 2048
-_PING_S = 20.0
 _COLLECT_AFTER = 10_000
 
 
@@ -181,7 +180,7 @@ class GracefulServer(Server):
                 http=bounded(services.limits),
                 ws=websocket(services.limits),  # type: ignore[arg-type]
                 ws_max_size=services.settings.body_limit,
-                ws_ping_interval=_PING_S,
+                ws_ping_interval=services.limits.ping,
                 # Some clients answer pings only while they wait for an event.
                 ws_ping_timeout=None,
                 ws_per_message_deflate=False,

@@ -22,6 +22,12 @@ class SessionProtocol(ReaderWatch, WebSocketsSansIOProtocol):
         self.stalled = limits.stalled
         self.close_timeout = _CLOSE_S
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            # The head came whole; the library could not read it, and waits.
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.reads()
         super().connection_lost(exc)

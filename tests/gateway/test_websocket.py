@@ -20,7 +20,7 @@ from plexus.gateway.limits import Limits
 from tests.faults.server import DEADLINE, FaultServer, Peer, Script
 from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import Serve, provider, two
-from tests.gateway.harness import Gateway, Json
+from tests.gateway.harness import Gateway, Json, post, read_all, read_until
 from tests.gateway.test_responses import DIALECT, ECHO, RESPONSES, good
 
 FOLDER = Path(__file__).parents[3] / "shared" / "clients" / "codex"
@@ -168,6 +168,27 @@ UPGRADE = {
 }
 
 
+HANDSHAKE = "\r\n".join(
+    [
+        f"GET {RESPONSES} HTTP/1.1",
+        "host: plexus",
+        *(f"{name}: {value}" for name, value in UPGRADE.items()),
+        "\r\n",
+    ]
+).encode()
+
+
+@contextmanager
+def raw_socket(served: Gateway) -> Iterator[socket.socket]:
+    """A WebSocket of whose frames nothing has been read."""
+    with served.raw(HANDSHAKE) as sock:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(1)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        yield sock
+
+
 @pytest.mark.parametrize(
     ("status", "change"),
     [
@@ -176,6 +197,8 @@ UPGRADE = {
         (400, {"sec-websocket-key": "short"}),
         (400, {"content-length": "3"}),
         (431, {"x-long": "x" * 9_000}),
+        (431, {f"x-{number}": "x" for number in range(100)}),
+        (431, {f"x-{number}": "x" for number in range(130)}),
     ],
 )
 def test_a_broken_handshake_is_answered_over_http(
@@ -185,6 +208,24 @@ def test_a_broken_handshake_is_answered_over_http(
     assert answer.status == status, answer.body
     assert answer.error["message"]
     assert answer.headers.get("sec-websocket-version", "13") == "13"
+
+
+def test_an_address_too_long_for_a_handshake(serve: Serve) -> None:
+    answer = serve(ECHO).ask(f"{RESPONSES}?{'x' * 9_000}", None, "GET", UPGRADE)
+    assert answer.status == 431, answer.body
+
+
+def test_a_websocket_waits_for_no_answer_before_it(serve: Serve, first: FaultServer) -> None:
+    """A handshake that is pipelined behind a request would mix its frames into the answer."""
+    upstream = Waiting(first)
+    served = serve(one(first))
+    body = json.dumps({"model": "one", "input": "hi", "stream": True}).encode()
+    with served.raw(post(RESPONSES, body) + HANDSHAKE) as sock:
+        first.wait(lambda: len(first.requests) == 1, "the call")
+        upstream.let()
+        said = read_all(sock)
+    assert said.count(b"event: response.completed") == 1
+    assert said.endswith(b"}") and b"HTTP/1.1 426" in said
 
 
 @pytest.mark.parametrize("path", ["/v1/foo/responses", "/aliases/fast/v1/x/responses"])
@@ -622,15 +663,24 @@ def test_a_client_that_does_not_read_is_hung_up_on(serve: Serve, first: FaultSer
 
     first.script = script
     served = serve(one(first), limits=Limits(stalled=0.3))
-    with socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE) as sock:
+    with raw_socket(served) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        lines = [f"GET {RESPONSES} HTTP/1.1", "host: plexus"]
-        lines += [f"{name}: {value}" for name, value in UPGRADE.items()]
-        sock.sendall("\r\n".join([*lines, "", ""]).encode())
-        assert sock.recv(4096).startswith(b"HTTP/1.1 101 ")
         body = json.dumps({"type": "response.create", "model": "one", "input": "hi"}).encode()
         sock.sendall(b"\x81" + bytes([0x80 | len(body)]) + bytes(4) + body)
         first.wait(lambda: len(first.departures) == 1, "the upstream call to be aborted")
+
+
+def test_a_client_that_answers_no_ping_is_kept(serve: Serve) -> None:
+    """Some answer pings only while they wait for an event, and tools take their time."""
+    served = serve(ECHO, limits=Limits(ping=0.05))
+    with raw_socket(served) as sock:
+        for _ in range(3):
+            head = sock.recv(2, socket.MSG_WAITALL)
+            assert head[0] == 0x89, head
+            sock.recv(head[1], socket.MSG_WAITALL)
+        body = json.dumps({"type": "response.create", "model": "fast", "input": "hi"}).encode()
+        sock.sendall(b"\x81" + bytes([0x80 | len(body)]) + bytes(4) + body)
+        read_until(sock, b"response.completed")
 
 
 def test_sixty_minutes_are_the_limit(serve: Serve, first: FaultServer) -> None:
