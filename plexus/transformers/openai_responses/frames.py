@@ -158,13 +158,15 @@ def names_previous(body: bytes) -> bool:
         return False
 
 
+_BESIDE = ("retry-after", "x-request-id")
+
+
 def error_frame(
     status: int, headers: Mapping[str, str], body: bytes, lane: str | None = None
 ) -> bytes:
     """An HTTP error as an event (openai 3.54.0, ``ResponseWsError``).
 
-    The headers stand in both places where clients look for them: the SDK's type has them in the
-    error, Codex reads them beside it.
+    The SDK's type has the headers in the error; Codex reads some of them beside it.
     """
     try:
         error: dict[str, object] = dict(_members(_members(body)["error"]))
@@ -175,7 +177,7 @@ def error_frame(
         "type": "error",
         "status": status,
         "error": {**error, "headers": headers},
-        "headers": headers,
+        "headers": {name: headers[name] for name in _BESIDE if name in headers},
     }
     if lane is not None:
         event["stream_id"] = lane
