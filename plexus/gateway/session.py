@@ -66,6 +66,17 @@ _LIMIT = UnifiedError(
     code="websocket_connection_limit_reached",
 )
 
+_OVERRUN = UnifiedError(
+    kind="rate_limit",
+    message="too many frames wait on this connection for their turn; send it later",
+    code="plexus_too_many_frames",
+)
+_TOO_MANY = b"too many"
+"""Stands for a frame that was not kept."""
+
+_REFUSED_MAX = 1000
+"""With so many of them nothing more is read."""
+
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -101,7 +112,7 @@ class Session:
         self._record = record
         self._limit = services.settings.body_limit
         self._history = History(self._limit)
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_REFUSED_MAX)
         self._size = 0
         self._draining = False
         self._gone = asyncio.Event()
@@ -121,25 +132,33 @@ class Session:
             reader.cancel()
 
     async def _read(self) -> None:
-        """Always reading: who does not, does not see the client leave."""
+        """Always reading: who does not, does not see the client leave.
+
+        A frame too many keeps its place and gets its error there: in between it would be taken for
+        one of the response that runs.
+        """
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 self._gone.set()
-                self._waiting.put_nowait(None)
-                return
+                break
             if message["type"] == DRAIN:
                 self._draining = True
-                self._waiting.put_nowait(None)
+                self._wake()
                 continue
             text = message.get("text")
             frame = message["bytes"] if text is None else text.encode()
             full = self._size > 0 and self._size + len(frame) > self._limit
             if full or self._waiting.qsize() >= self._services.limits.frames:
-                await self._refuse(_too_many())
-            else:
-                self._size += len(frame)
-                self._waiting.put_nowait(frame)
+                frame = _TOO_MANY
+            self._size += len(frame)
+            await self._waiting.put(frame)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Who waits for a frame looks up."""
+        if self._waiting.empty():
+            self._waiting.put_nowait(None)
 
     async def _serve(self) -> int | None:
         """Frame after frame; the code to close with, None when the client is gone."""
@@ -162,6 +181,9 @@ class Session:
         return None
 
     async def _answer(self, raw: bytes) -> None:
+        if raw is _TOO_MANY:
+            await self._refuse(_OVERRUN)
+            return
         try:
             frame = parse_frame(raw)
         except FrameError as problem:
@@ -294,11 +316,3 @@ def _shown(headers: RawHeaders) -> dict[str, str]:
         for name, value in headers
         if (key := name.decode("latin-1")) not in _NOT_SHOWN
     }
-
-
-def _too_many() -> UnifiedError:
-    return UnifiedError(
-        kind="rate_limit",
-        message="too many frames wait on this connection for their turn; send it later",
-        code="plexus_too_many_frames",
-    )

@@ -631,12 +631,30 @@ def test_too_many_frames_wait(serve: Serve, first: FaultServer) -> None:
     with opened(serve(one(first), limits=Limits(frames=2))) as client:
         client.say(input="hi")
         until_content(client)
-        for _ in range(3):
+        for _ in range(4):
             client.say(input="hi")
-        event = client.event()
-        assert (event["status"], event["error"]["code"]) == (429, "plexus_too_many_frames")
+        # The answer to a ping comes after all that was read before it.
+        client.connection.ping().wait(DEADLINE)
         upstream.let()
         assert [client.events()[-1]["type"] for _ in range(3)] == ["response.completed"] * 3
+        for _ in range(2):
+            event = client.event()
+            assert (event["status"], event["error"]["code"]) == (429, "plexus_too_many_frames")
+        assert client.turn(input="hi")["type"] == "response.completed"
+    assert len(first.requests) == 4
+
+
+def test_frames_together_over_the_limit(serve: Serve, first: FaultServer) -> None:
+    upstream = Waiting(first)
+    with opened(serve({**one(first), "server": {"body_limit": 4096}})) as client:
+        client.say(input="hi")
+        until_content(client)
+        for _ in range(2):
+            client.say(input="x" * 3000)
+        client.connection.ping().wait(DEADLINE)
+        upstream.let()
+        assert [client.events()[-1]["type"] for _ in range(2)] == ["response.completed"] * 2
+        assert client.event()["error"]["code"] == "plexus_too_many_frames"
 
 
 @pytest.mark.parametrize("how", ["close", "cut"])
