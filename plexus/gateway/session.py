@@ -195,8 +195,9 @@ class Session:
         before = None
         if frame.previous is not None:
             before = self._history.find(frame.previous)
-            if before is None and not frame.store:
-                # Nobody has it: what is not stored was never anywhere but on a connection.
+            if before is None and not (frame.store and frame.generate):
+                # What is not stored was never anywhere but on a connection; nor can a warm-up be
+                # remembered that follows what is not known here.
                 await self._refuse(not_found(frame.previous), frame.lane)
                 return
         answer = _Answer(self, frame, known=frame.previous is None or before is not None)

@@ -554,6 +554,8 @@ def test_an_unknown_response(serve: Serve, first: FaultServer, second: FaultServ
             assert event["error"]["code"] == "previous_response_not_found"
             assert event["error"]["param"] == "previous_response_id"
             assert "resp_9" in event["error"]["message"]
+        warm = client.turn(input="hi", previous_response_id="resp_9", generate=False)
+        assert warm["error"]["code"] == "previous_response_not_found"
         assert not first.requests + second.requests
         # Who stores responses may have this one, whatever connection it came over.
         found = client.turn(model="other", input="hi", previous_response_id="resp_9")
