@@ -21,6 +21,7 @@ from tests.faults.server import DEADLINE, FaultServer, Peer, Script
 from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import Serve, provider, two
 from tests.gateway.harness import Gateway, Json, post, read_all, read_until
+from tests.gateway.processes import built, plexus, write_config
 from tests.gateway.test_responses import DIALECT, ECHO, RESPONSES, good
 
 FOLDER = Path(__file__).parents[3] / "shared" / "clients" / "codex"
@@ -772,6 +773,21 @@ def test_the_drain_has_a_limit(serve: Serve, first: FaultServer, content: bool) 
         assert client.closed() == 1012
 
 
+def test_sigterm_to_a_process(tmp_path: Path) -> None:
+    """Its WebSocket is closed, and it ends with 0."""
+    write_config(tmp_path, ECHO)
+    built(tmp_path)
+    with plexus(tmp_path, "serve", "--generated", "generated", "--port", "0") as server:
+        url = f"ws://127.0.0.1:{server.port()}{RESPONSES}"
+        with connect(url, open_timeout=DEADLINE) as connection:
+            client = Socket(connection, "fast")
+            assert text_of(client.turn(input="hi")["response"]) == "hi"
+            server.signal(signal.SIGTERM)
+            assert client.closed() == 1012
+        assert server.end() == 0
+        assert "Traceback" not in server.said
+
+
 # -- recorded clients ----------------------------------------------------------------------------
 
 
@@ -808,20 +824,3 @@ def test_codex(serve: Serve, first: FaultServer, upstream: str, name: str) -> No
     if upstream == DIALECT and name == "websocket-tool-round":
         roles = [item.get("role", item["type"]) for item in sent(first)["input"]]
         assert roles == [*["developer"] * 2, *["user"] * 2, "assistant", "function_call_output"]
-
-
-def test_codex_finds_a_server_that_is_there(tmp_path: Path) -> None:
-    """SIGTERM to a real process: its WebSocket is closed, and it ends with 0."""
-    from tests.gateway.processes import built, plexus, write_config
-
-    write_config(tmp_path, ECHO)
-    built(tmp_path)
-    with plexus(tmp_path, "serve", "--generated", "generated", "--port", "0") as server:
-        url = f"ws://127.0.0.1:{server.port()}{RESPONSES}"
-        with connect(url, open_timeout=DEADLINE) as connection:
-            client = Socket(connection, "fast")
-            assert text_of(client.turn(input="hi")["response"]) == "hi"
-            server.signal(signal.SIGTERM)
-            assert client.closed() == 1012
-        assert server.end() == 0
-        assert "Traceback" not in server.said
