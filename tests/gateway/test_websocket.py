@@ -705,6 +705,21 @@ def test_a_client_that_answers_no_ping_is_kept(serve: Serve) -> None:
         read_until(sock, b"response.completed")
 
 
+@pytest.mark.parametrize("how", ["half a frame", "half a message"])
+def test_a_frame_must_come_in_time(serve: Serve, how: str) -> None:
+    served = serve(ECHO, limits=Limits(receive=0.2))
+    with raw_socket(served) as sock:
+        body = b'{"type":"response.create"}'
+        head = bytes([0x81 if how == "half a frame" else 0x01, 0x80 | len(body)]) + bytes(4)
+        sock.sendall(head + (body[:5] if how == "half a frame" else body))
+        said = read_all(sock)
+        assert (said[0], said[2:4]) == (0x88, (1008).to_bytes(2)), said
+    # Who sends nothing may wait.
+    with opened(served, "fast") as client, opened(served, "fast") as other:
+        assert text_of(client.turn(input="echo:pace 50\none two three")["response"])
+        assert text_of(other.turn(input="hi")["response"]) == "hi"
+
+
 def test_sixty_minutes_are_the_limit(serve: Serve, first: FaultServer) -> None:
     """The session's length is a limit like the others; the test has it shorter."""
     assert Limits().session == 3600
