@@ -10,6 +10,7 @@ from plexus.gateway.dispatcher import Asking, Exchange
 from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
 from plexus.gateway.record import Record
 from plexus.gateway.services import Services
+from plexus.gateway.warm import answer_warm
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
@@ -75,6 +76,9 @@ class ModelResource:
                 else _beside(operation, services)
             ),
         )
+        if channel.warm:
+            await answer_warm(channel, call)
+            return
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
 
