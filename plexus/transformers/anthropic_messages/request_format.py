@@ -26,6 +26,7 @@ from plexus.transformers.anthropic_messages.turns import Turn, build_turns
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.unified.content import (
     ServerToolCallContent,
     ServerToolResultContent,
@@ -212,6 +213,8 @@ class _Formatter:
     def _choice(self, tools: list[Block | Raw]) -> Block | None:
         """The choice as wanted, before what the model refuses is known."""
         request, wanted = self.request, self.request.tool_choice
+        if wanted is not None and wanted.mode == "required" and not request.tools and not tools:
+            return None  # It forces nothing (traps T11).
         # Left out in silence, the answer would be another one (canonical.md §9).
         if wanted is not None and _forces(wanted) and not tools:
             raise unsupported("the forced tool does not exist at this target", "tool_choice")
@@ -278,7 +281,7 @@ class _Formatter:
                 if not isinstance(part, TextContent):
                     self.log.note("message.system_media", path)
                     continue
-                block = text_block(part.text)
+                block = None if self._alien(part.text) else text_block(part.text)
                 if block is None:
                     self.markers.move("prefix", part.cache_control)
                     continue
@@ -294,6 +297,10 @@ class _Formatter:
                 self.log.note("response_format.json_object", "response_format")
                 blocks.append({"type": "text", "text": _JSON_ONLY})
         return blocks
+
+    def _alien(self, text: str) -> bool:
+        """Claude Code's word to Anthropic, in a request to somebody else (traps T18)."""
+        return self.target.family != "anthropic" and text.startswith(ATTRIBUTION)
 
     def _messages(self) -> list[Block]:
         prefix = len(self.request.system_prefix())
