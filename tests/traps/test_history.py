@@ -285,6 +285,30 @@ def test_T24_a_prefix_stays_what_it_was(client: str, to: str) -> None:
     assert json.dumps({n: before[n] for n in kept}) == json.dumps({n: after[n] for n in kept})
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_T24_thinking_behind_another_prefix_may_be_dropped(client: str) -> None:
+    """Of models whose thinking is bound to it; only where some is replayed."""
+    bound = {"thinking_binding": True}
+    more = REBUILT if client == MESSAGES else {}
+    beta = "thinking-binding-controls-2026-08-01"
+    body = {**ask(client), "tools": tools(client)}
+    made = attempt(client, MESSAGES, body, caps=bound, **more)
+    assert "thinking" not in sent(made)
+    assert "anthropic-beta" not in dict(made.wire.headers)
+    again = {**body, **continued(client, answered(made, SIGNED_ANSWERS[MESSAGES]))}
+    headers = {"anthropic-beta": "one-of-the-client-s-own"} if client == MESSAGES else None
+    made = attempt(client, MESSAGES, again, headers, caps=bound, **more)
+    assert sent(made)["thinking"] == {
+        "type": "adaptive",
+        "block_binding": {"prefix_mismatch_behavior": "drop_block"},
+    }
+    betas = dict(made.wire.headers)["anthropic-beta"].split(",")
+    assert betas[-1] == beta and len(betas) == (2 if client == MESSAGES else 1)
+    # A model of which that is not known is sent no word of it.
+    other = attempt(client, MESSAGES, again, **more)
+    assert "thinking" not in sent(other) and "anthropic-beta" not in dict(other.wire.headers)
+
+
 def continued(client: str, body: Json) -> Json:
     """The conversation with an answer as it came, and results of its calls."""
     match client:

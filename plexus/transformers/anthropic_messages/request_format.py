@@ -18,8 +18,10 @@ from plexus.transformers.anthropic_messages.names import legal_names
 from plexus.transformers.anthropic_messages.schema import strict_schema
 from plexus.transformers.anthropic_messages.thinking import (
     ANSWER_ROOM,
+    BINDING_BETA,
     Thinking,
     format_thinking,
+    unbound,
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
 from plexus.transformers.anthropic_messages.turns import Turn, build_turns
@@ -105,6 +107,9 @@ class _Formatter:
         messages = self._messages()
         thinking = self._provable(thinking, messages)
         choice, thinking = self._reconciled(choice, thinking, messages)
+        bound = self.caps.thinking_binding is True and _replays_thinking(messages)
+        if bound:
+            thinking = unbound(thinking)
         body: Block = {"model": self.target.model, "max_tokens": max_tokens, "messages": messages}
         if system:
             body["system"] = system
@@ -127,7 +132,7 @@ class _Formatter:
             target=self.target,
             path=PATH,
             body=msgspec.json.encode(body),
-            headers=translated_headers(request.source),
+            headers=translated_headers(request.source, BINDING_BETA if bound else None),
             stream=request.stream,
             warnings=log.warnings,
             tool_names={new: old for old, new in self.names.items() if new != old},
@@ -481,6 +486,17 @@ def _user(text: str) -> Block:
 
 def _is(block: object, kind: str) -> bool:
     return isinstance(block, dict) and block.get("type") == kind
+
+
+def _replays_thinking(messages: list[Block]) -> bool:
+    """Whether signed thinking of earlier turns goes back."""
+    return any(
+        _is(block, kind)
+        for message in messages
+        if message["role"] == "assistant" and isinstance(message["content"], list)
+        for block in message["content"]
+        for kind in ("thinking", "redacted_thinking")
+    )
 
 
 def _paused(turn: Turn) -> bool:
