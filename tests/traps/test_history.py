@@ -436,6 +436,26 @@ def test_T26_a_signature_comes_back_to_its_part(client: str) -> None:
     assert [part["functionCall"]["args"] for part in parts[1:]] == [{"n": 1}, {"n": 2}]
 
 
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, MESSAGES])
+def test_T26_every_step_has_a_signature_of_its_own(client: str) -> None:
+    body = ask(client, tools=tools(client))
+    if client == RESPONSES:
+        body["include"] = ["reasoning.encrypted_content"]
+    answers = (gemini_answer(gemini_call(1, SIGNED)), gemini_answer(gemini_call(2, OTHER)))
+    name = "input" if client == RESPONSES else "messages"
+    for answer in answers:
+        made = attempt(client, GEMINI, body)
+        (_, *more) = continued(client, answered(made, answer))[name]
+        body = {**body, name: [*body[name], *more]}
+    contents = sent(attempt(client, GEMINI, body))["contents"]
+    assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
+    steps = [contents[number]["parts"] for number in (1, 3)]
+    assert [[part.get("thoughtSignature") for part in step] for step in steps] == [
+        [SIGNED],
+        [OTHER],
+    ]
+
+
 def compatible_stream(space: str) -> bytes:
     """A call as Google's endpoint for OpenAI's clients streams it: without index, signed late."""
     late = {"extra_content": {space: {"thought_signature": SIGNED}}}
