@@ -698,18 +698,31 @@ def claude_code(change: int) -> Json:
         (GEMINI, {}),
         (CONVERSE, {}),
         (MESSAGES, {"profile": "deepseek", **REBUILT}),
+        (MESSAGES, {"profile": "deepseek"}),
     ],
 )
 def test_T18_the_attribution_goes_to_anthropic_alone(to: str, more: Json) -> None:
     one, other = (attempt(MESSAGES, to, claude_code(n), **more).wire.body for n in (1, 2))
     assert one == other
     assert b"billing-header" not in one and b"You are Claude Code." in one
-    for own in ({}, REBUILT):
+    for own in ({}, REBUILT, {"profile": "anthropic"}):
         system = sent(attempt(MESSAGES, MESSAGES, claude_code(3), **own))["system"]
         assert [part["text"] for part in system] == [
             ATTRIBUTION.format(3),
             "You are Claude Code.",
         ]
+
+
+def test_T18_nothing_else_of_the_bytes_changes() -> None:
+    """At a foreign endpoint of Anthropic's dialect; what is malformed stays as it is."""
+    block = b'{"type":"text","text":"%b"}' % ATTRIBUTION.format(1).encode()
+    kept = b'{"text":"You\\u0020are", "type":"text","n":1.0}'
+    given = b'{"model":"m-1" ,"system":[%b,%b], "max_tokens":9,"messages":[]}'
+    made = attempt(MESSAGES, MESSAGES, given % (block, kept), profile="deepseek")
+    assert made.wire.body == (given % (block, kept)).replace(block + b",", b"")
+    for odd in (b'"system":"%b"' % ATTRIBUTION.encode(), b'"system":[1,%b]' % block):
+        raw = b'{"model":"m-1",%b,"messages":[]}' % odd
+        assert attempt(MESSAGES, MESSAGES, raw, profile="deepseek").wire.body == raw
 
 
 _DIGEST = """

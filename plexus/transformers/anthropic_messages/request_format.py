@@ -44,6 +44,8 @@ from plexus.unified.request import (
 )
 
 PATH = "/messages"
+FAMILY = "anthropic"
+"""Of Anthropic's own models; endpoints of others speak this dialect too."""
 BEGIN, CONTINUE = "Begin.", "Continue."
 DEFAULT_MAX_TOKENS = 32_000
 UNARY_MAX_TOKENS = 16_000
@@ -305,7 +307,7 @@ class _Formatter:
 
     def _alien(self, text: str) -> bool:
         """Claude Code's word to Anthropic, in a request to somebody else (traps T18)."""
-        return self.target.family != "anthropic" and text.startswith(ATTRIBUTION)
+        return self.target.family != FAMILY and text.startswith(ATTRIBUTION)
 
     def _messages(self) -> list[Block]:
         prefix = len(self.request.system_prefix())
