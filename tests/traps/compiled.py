@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from plexus.gateway.errors import DIALECTS
 from plexus.gateway.loader import load
 from plexus.gateway.resource import AliasResource
 from plexus.routing.target import Target
@@ -105,7 +106,7 @@ def attempt(
         own = {"capabilities": caps} if caps else {}
         to = provider(to, named, {**(settings or {}), **own}, **more)
     call = client_call(client, body, headers)
-    translation = target(to).translation(client, call)
+    translation = target(to).translation(DIALECTS[client], call)
     assert translation is not None
     return translation.prepare(call)
 

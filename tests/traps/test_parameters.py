@@ -357,13 +357,24 @@ def test_T10_tools_and_reasoning_do_not_meet_in_chat(client: str) -> None:
     for model, body in asked.items():
         made = attempt(client, CHAT, body, model=model, profile="openai")
         assert sent(made)["reasoning_effort"] == "none"
-        assert ("reasoning.tools" in lost(made)) is (body is not armed)
+        assert "reasoning.tools" in lost(made)
     # Off by itself, or no tools: nothing has to be said.
     assert "reasoning_effort" not in sent(
         attempt(client, CHAT, armed, model="gpt-5.4", profile="openai")
     )
     alone = sent(attempt(client, CHAT, ask(client, **think), model="gpt-5.6", profile="openai"))
     assert alone["reasoning_effort"] in ("medium", "high")
+
+
+@pytest.mark.parametrize("client", [CHAT, MESSAGES, GEMINI])
+def test_T10_tools_and_reasoning_meet_in_responses(client: str) -> None:
+    """A provider that has both; how each client gets there is in tests/gateway/test_conditions."""
+    both = {CHAT: "http://127.0.0.1:9/v1", RESPONSES: "http://127.0.0.1:9/v1"}
+    maker = {"api_base_url": both, "profile": "openai", "models": {"gpt-5.6": {}}}
+    made = attempt(client, maker, ask(client, tools=tools(client)))
+    assert made.wire.path == "/responses"
+    assert "reasoning.tools" not in lost(made)
+    assert sent(made)["tools"][0]["name"] == "f"
 
 
 ALONE: dict[str, Json] = {
