@@ -30,6 +30,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "httpx2",
             "botocore",
             "google",
+            "websockets",
         },
     ),
     "compiler": (

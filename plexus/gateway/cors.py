@@ -39,6 +39,11 @@ class Cors:
         self._all = "*" in origins
         self._origins = frozenset(origin.encode("ascii", "replace") for origin in origins)
 
+    def admits(self, request: dict[bytes, bytes]) -> bool:
+        """Whether the page that opens a WebSocket may: browsers ask nobody before they do."""
+        origin = request.get(b"origin")
+        return origin is None or self._all or origin in self._origins
+
     def headers(self, request: dict[bytes, bytes]) -> RawHeaders:
         """What every answer to a page of an allowed origin carries."""
         if not self._origins:

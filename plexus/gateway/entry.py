@@ -4,13 +4,14 @@ The shared ones find the resource by the model in the body; the pinned ones by t
 hands ``req, resp`` to the generated resource's own responder.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.errors import GEMINI, NO_WEBSOCKET, no_route
 from plexus.gateway.gemini import gemini_call
 from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
@@ -98,11 +99,33 @@ class PinnedEndpoint:
 
     def _find(self, channel: Channel, name: str) -> Entry:
         """Raises PlexusError (401, 404)."""
-        key = authenticate(channel, self._services)
-        entry = self._entries.get(name)
-        if entry is None or not key.may_use(entry.alias):
-            raise self._services.router.unknown(name, key.may_use)
-        return entry
+        return _pinned(channel, self._services, self._entries, name)
+
+
+def _pinned(channel: Channel, services: Services, entries: Mapping[str, Entry], name: str) -> Entry:
+    """Raises PlexusError (401, 404)."""
+    key = authenticate(channel, services)
+    entry = entries.get(name)
+    if entry is None or not key.may_use(entry.alias):
+        raise services.router.unknown(name, key.may_use)
+    return entry
+
+
+def admit(channel: Channel, services: Services) -> None:
+    """Whether a WebSocket may be opened at this address; its frames name the model.
+
+    Raises PlexusError (401, 404, 426).
+    """
+    path, table = channel.path.rstrip("/"), services.generation.table
+    if path in ("/v1/responses", "/responses"):
+        authenticate(channel, services)
+        return
+    for lead, entries in (("/aliases/", table.aliases), ("/targets/", table.targets)):
+        name, call = split(path.removeprefix(lead))
+        if path.startswith(lead) and call == "/v1/responses":
+            _pinned(channel, services, entries, name)
+            return
+    raise PlexusError(NO_WEBSOCKET)
 
 
 def split(pinned: str) -> tuple[str, str]:

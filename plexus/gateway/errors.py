@@ -48,6 +48,14 @@ _GEMINI_VERBS = (
 _GEMINI_UNSERVED = _GEMINI_VERBS[2:]
 _WAIT_MAX = 60
 
+NO_WEBSOCKET = UnifiedError(
+    kind="invalid_request",
+    message="WebSocket connections are served at /v1/responses only; use plain HTTP requests here",
+    status=426,
+    should_retry=False,
+)
+"""Codex falls back to HTTP at once on this status alone (design decision 15)."""
+
 STOPPING = UnifiedError(
     kind="overloaded", message="Plexus is shutting down; try again", retry_after=1.0
 )

@@ -8,7 +8,9 @@ from falcon.asgi import Request, Response
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
 from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
+from plexus.gateway.record import Record
 from plexus.gateway.services import Services
+from plexus.gateway.warm import answer_warm
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
@@ -68,8 +70,15 @@ class ModelResource:
             timeouts=self.timeouts,
             reveal=self.reveal_model,
             what=f"{dialect.NAME} clients" if operation is None else operation.name,
-            translate=_chat(dialect) if operation is None else _beside(operation, services),
+            translate=(
+                _chat(dialect, record, services)
+                if operation is None
+                else _beside(operation, services)
+            ),
         )
+        if channel.warm:
+            await answer_warm(channel, call)
+            return
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
 
@@ -94,9 +103,20 @@ class ModelResource:
         )
 
 
-def _chat(dialect: Dialect) -> Translate:
+def _chat(dialect: Dialect, record: Record, services: Services) -> Translate:
     def translate(target: Target, call: ClientCall) -> Translation | None:
-        return target.translation(dialect.NAME, call)
+        found = target.candidate(dialect, call)
+        if found is None:
+            return None
+        if found.condition is not None:
+            services.log.debug(
+                "dialect chosen",
+                id=record.id,
+                target=target.name,
+                because=found.condition.name,
+                dialect=found.translation.upstream.NAME,
+            )
+        return found.translation
 
     return translate
 

@@ -1,7 +1,7 @@
 """The requests that 22 real clients sent, replayed at a gateway whose ``*`` takes every model.
 
 Long strings in the recordings are cut, so that the shape is replayed and not the meaning: nothing
-that is served may get a 4xx or a 5xx, and what is not served gets its 404 (a WebSocket its 426).
+that is served may get a 4xx or a 5xx, and what is not served gets its 404.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import http.client
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -37,6 +37,8 @@ LAST_EVENT = {
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
 GEMINI = re.compile(r"/v1(?:beta)?/models/.+:(generate|streamGenerate)Content")
+NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
+"""Of RFC 6455; the recordings have none."""
 OWN_MODELS = {"chat": MODELS["openai-chat"], "messages": MODELS["anthropic-messages"]}
 DIALECTS = {"chat": "openai-chat", "messages": "anthropic-messages"}
 
@@ -277,6 +279,13 @@ def check_refusal(record: Record, answer: Answer) -> Any:
 
 
 @which(lambda record: record.upgrade)
-def test_websockets_are_refused_at_once(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """426 is what makes Codex fall back to HTTP."""
-    assert send(gateways("echo"), record).status == 426
+def test_handshakes_of_websockets(record: Record, gateways: Callable[[str], Gateway]) -> None:
+    """Codex asks for Responses; its frames are replayed in tests/gateway/test_websocket.py."""
+    headers = [(n, NONCE if n.lower() == "sec-websocket-key" else v) for n, v in record.headers]
+    answer = send(gateways("echo"), replace(record, headers=headers))
+    if not any(name.lower() == "authorization" for name, _ in record.headers):
+        # Two were recorded without a key.
+        assert answer.status == 401
+        return
+    assert (answer.status, answer.headers["upgrade"]) == (101, "websocket")
+    assert "sec-websocket-extensions" not in answer.headers

@@ -198,7 +198,7 @@ def test_probes(served: Gateway) -> None:
     assert (health["status"], health["models"]) == ("ok", len(NAMES))
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", CHAT, MESSAGES, "/v1/live"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", CHAT, MESSAGES, "/v1/live"])
 def test_a_websocket_upgrade_gets_426(served: Gateway, path: str) -> None:
     upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     answer = served.ask(path, None, "GET", {**upgrade, "sec-websocket-key": "x" * 24})
