@@ -10,7 +10,7 @@ from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.errors import no_route
 from plexus.gateway.gemini import gemini_call
 from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
@@ -32,7 +32,7 @@ CALLS = {
     "/v1/chat/completions": Call("openai-chat"),
     "/v1/messages": Call("anthropic-messages"),
     "/v1/responses": Call("openai-responses"),
-    **{path: Call("openai-chat", operation) for path, operation in OPERATIONS.items()},
+    **{path: Call(operation.dialect, operation) for path, operation in OPERATIONS.items()},
 }
 """By path."""
 
@@ -72,7 +72,7 @@ class PinnedEndpoint:
         name, path = split(pinned)
         call = gemini_call(path, channel.query)
         if call is not None:
-            channel.dialect, channel.framing = GEMINI, call.framing
+            call.enter(channel)
         elif path in CALLS:
             channel.dialect, channel.operation = CALLS[path]
         else:

@@ -45,7 +45,7 @@ _GEMINI_VERBS = (
     ":batchEmbedContents",
     ":predict",
 )
-_GEMINI_UNSERVED = _GEMINI_VERBS[2:]
+_GEMINI_UNSERVED = _GEMINI_VERBS[3:]
 _WAIT_MAX = 60
 
 STOPPING = UnifiedError(
@@ -100,10 +100,7 @@ GUIDE = (
 )
 
 _UNSERVED = {
-    "/responses/compact": "compaction of responses",
-    "/responses/input_tokens": "token counting",
     "/responses/": "retrieval of stored responses",
-    "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
     "/interactions": "the Interactions API",
 }

@@ -120,7 +120,7 @@ def gemini_model(entry: Entry, name: str | None = None) -> dict[str, object]:
         "version": "001",
         "displayName": entry.display_name or name or entry.name,
         "description": "",
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     }
     if entry.context_window is not None:
         found["inputTokenLimit"] = entry.context_window

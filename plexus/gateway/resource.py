@@ -1,6 +1,7 @@
 """The base classes of the generated Falcon resources."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from falcon.asgi import Request, Response
@@ -13,6 +14,7 @@ from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.counting import estimated
 from plexus.transformers.operations import Operation, find
 from plexus.transformers.translation import Translation
 from plexus.unified.request import Source
@@ -24,6 +26,10 @@ WILDCARD = "*"
 
 _READ = frozenset({"x-claude-code-session-id"})
 """Client headers that a formatter may read and none forwards (traps.md T19)."""
+
+
+_COUNT_S = 10.0
+"""Nobody waits longer for a count that can be estimated."""
 
 
 class ModelResource:
@@ -52,10 +58,11 @@ class ModelResource:
             asked = await read_asked(channel, services, self.name)
         dialect = services.dialects[channel.dialect]
         record, operation = channel.record, channel.operation
+        counts = operation is not None and operation.counts
         record.alias, record.client_dialect, record.stream = self.name, dialect.NAME, asked.stream
         call = ClientCall(
             model=asked.model,
-            stream=asked.stream,
+            stream=asked.stream and not counts,
             body=asked.body,
             source=self._source(channel, dialect),
             strict=self.strict,
@@ -69,6 +76,9 @@ class ModelResource:
             reveal=self.reveal_model,
             what=f"{dialect.NAME} clients" if operation is None else operation.name,
             translate=_chat(dialect) if operation is None else _beside(operation, services),
+            optional=operation is not None and operation.optional,
+            within=_COUNT_S if counts else None,
+            otherwise=partial(estimated, dialect) if counts else None,
         )
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
@@ -108,7 +118,8 @@ def _beside(operation: Operation, services: Services) -> Translate:
         provider = target.provider
         model = TargetModel(provider=provider.name, model=target.model, family="")
         spoken = services.dialects if provider.echo else provider.urls
-        return find(operation, spoken, services.dialects, model, provider.platform)
+        chat = target.translation(operation.dialect, call) if operation.counts else None
+        return find(operation, spoken, services.dialects, model, provider.platform, chat)
 
     return translate
 

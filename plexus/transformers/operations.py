@@ -1,8 +1,10 @@
-"""Endpoints beside chat: embeddings, images, audio, moderations, rerank, legacy completions.
+"""Endpoints beside chat: embeddings, images, audio, moderations, rerank, legacy completions,
+counts of tokens, compaction.
 
-An operation goes to a target whose provider speaks a dialect of OpenAI's API, with its model
-replaced and everything else untouched.  Nothing of it is read on the way, apart from errors and
-usage.  Embeddings are also asked of Gemini (``embeddings.py``).
+An operation goes to a target whose provider speaks the client's dialect (any of OpenAI's API, for
+most), with its model replaced and everything else untouched.  Nothing of it is read on the way,
+apart from errors and usage.  Embeddings are also translated to and from Gemini's
+(``embeddings.py``), counts between all dialects that have one (``counting.py``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +23,7 @@ from plexus.transformers.base import (
     picked,
 )
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.counting import ANTHROPIC, RESPONSES, find_counter
 from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
@@ -44,11 +47,39 @@ _PEEK_LIMIT = 16 * 1024 * 1024
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """An endpoint; ``path`` follows the client's ``/v1`` and the provider's base URL alike."""
+    """An endpoint; ``path`` follows the client's ``/v1`` and the provider's base URL alike, or is
+    the verb of a Gemini call.
+
+    ``dialect`` is the client's.  ``speakers`` are the dialects whose providers take it as it is.
+    ``counts``: the answer is a number of tokens.  ``optional``: clients manage without it, so a
+    target that has none is a 404.
+    """
 
     name: str
     path: str
+    dialect: str = "openai-chat"
+    speakers: tuple[str, ...] = OPENAI
+    counts: bool = False
+    optional: bool = False
 
+
+def _counting(dialect: str, path: str) -> Operation:
+    return Operation(
+        name="token counting", path=path, dialect=dialect, speakers=(), counts=True, optional=True
+    )
+
+
+_COMPACT = Operation(
+    name="compaction of responses",
+    path="/responses/compact",
+    dialect=RESPONSES,
+    speakers=(RESPONSES,),
+    optional=True,
+)
+_COUNTS = (
+    _counting(ANTHROPIC, "/messages/count_tokens"),
+    _counting(RESPONSES, "/responses/input_tokens"),
+)
 
 OPERATIONS: dict[str, Operation] = {
     f"/v1{path}": Operation(name=name, path=path)
@@ -64,8 +95,11 @@ OPERATIONS: dict[str, Operation] = {
         "transcription": "/audio/transcriptions",
         "audio translation": "/audio/translations",
     }.items()
-}
+} | {f"/v1{operation.path}": operation for operation in (*_COUNTS, _COMPACT)}
 """By client path."""
+
+VERBS: dict[str, Operation] = {"countTokens": _counting(GEMINI, ":countTokens")}
+"""By verb of a Gemini call."""
 
 
 def find(
@@ -74,10 +108,16 @@ def find(
     dialects: Mapping[str, Dialect],
     target: TargetModel,
     platform: Platform = VENDOR,
+    chat: Translation | None = None,
 ) -> Translation | None:
-    """How a provider that speaks ``spoken`` is asked, or None when it cannot be."""
+    """How a provider that speaks ``spoken`` is asked, or None when it cannot be.
+
+    ``chat`` is what a chat of the same client would be.
+    """
+    if operation.counts:
+        return find_counter(operation.dialect, chat, spoken, dialects, platform)
     served = {name for name in spoken if name in dialects}
-    for name in OPENAI:
+    for name in operation.speakers:
         if name in served:
             return Forward(dialects[name], target, operation, platform)
     if operation.path == "/embeddings" and GEMINI in served:
@@ -95,7 +135,10 @@ class Forward(Struct, frozen=True):
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
         form = call.form
-        if form is None:
+        if form is None and self.upstream.NAME == self.operation.dialect == RESPONSES:
+            # Of a conversation, with what may not leave Plexus.
+            body = self.upstream.passthrough(call, self.target).body
+        elif form is None:
             body = call.body.edit({"model": msgspec.json.encode(self.target.model)})
         else:
             body = form.edit("model", self.target.model.encode())

@@ -245,18 +245,31 @@ def test_other_endpoints_at_echo(record: Record, gateways: Callable[[str], Gatew
         assert body["error"]["message"]
 
 
+def counts(record: Record) -> bool:
+    return record.path.endswith(("/count_tokens", ":countTokens"))
+
+
+@pytest.mark.parametrize("target", ["echo", "chat"])
+@which(counts)
+def test_counts(record: Record, target: str, gateways: Callable[[str], Gateway]) -> None:
+    """Of echo by its words; where nobody counts an estimate that says it is one."""
+    answer = send(gateways(target), record)
+    assert answer.status == 200, answer.body
+    [tokens] = json.loads(answer.body).values()
+    assert tokens >= 1
+    assert answer.headers.get("x-plexus-estimated") == ("true" if target == "chat" else None)
+
+
 def not_served(record: Record) -> bool:
     models = record.path.startswith(("/v1/models", "/v1beta/models")) and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    other = (
-        other_endpoint(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
-    )
-    return not (record.served or other)
+    other = other_endpoint(record) or counts(record) or models or v1_twice or record.upgrade
+    return not (record.served or other or record.method == "HEAD")
 
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, batches, Azure's addresses …"""
+    """Batches, Azure's addresses …"""
     check_refusal(record, send(gateways("echo"), record))
 
 

@@ -65,8 +65,8 @@ def test_pinned_addresses_ignore_the_model_of_the_body(served: Gateway, prefix: 
     for headers in ({}, own):
         found = served.ask(f"{prefix}/v1/models/a/b:c", headers=headers)
         assert (found.status, found.json["id"]) == (200, "a/b:c")
-    missing = served.ask(f"{prefix}/v1/responses/compact", {"model": "x"})
-    assert (missing.status, "compaction" in missing.error["message"]) == (404, True)
+    missing = served.ask(f"{prefix}/v1/responses/resp_1/cancel", {"model": "x"})
+    assert (missing.status, "stored responses" in missing.error["message"]) == (404, True)
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, "/aliases/fast/v1/messages", "/v1/models"])
@@ -146,15 +146,11 @@ def test_unknown_models(served: Gateway) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "dialect"),
     [
-        ("POST", "/v1/responses/compact", "openai"),
-        ("POST", "/v1/responses/input_tokens", "openai"),
         ("GET", "/v1/responses/resp_1", "openai"),
         ("GET", "/nothing/here", "openai"),
-        ("POST", "/v1/messages/count_tokens", "anthropic"),
         ("POST", "/v1/messages/batches", "anthropic"),
         ("POST", "/v1/v1/messages", "anthropic"),
-        ("POST", "/aliases/fast/v1/messages/count_tokens", "anthropic"),
-        ("POST", "/v1beta/models/m:countTokens", "gemini"),
+        ("POST", "/aliases/fast/v1/messages/batches", "anthropic"),
         ("GET", "/v1beta/files", "gemini"),
         ("POST", "/v1/models/m:embedContent", "gemini"),
         ("POST", "/aliases/fast/v1beta/models/m:batchEmbedContents", "gemini"),

@@ -11,7 +11,7 @@ are commands and are left out of the answer:
 
 A forced tool choice calls the tool, a JSON schema is answered with an instance of it, and tool
 results are answered with their text.  A text of more words than the request's limit of tokens is
-cut there.  Embeddings are vectors made from their text.
+cut there.  Embeddings are vectors made from their text; words are counted for tokens.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ from msgspec import Raw, Struct
 from plexus.gateway.upstream.base import UpstreamFailed, UpstreamRequest
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.base import ClientCall, Dialect
-from plexus.transformers.operations import OPERATIONS
+from plexus.transformers.counting import count_body, unwrapped, with_room
+from plexus.transformers.operations import OPERATIONS, VERBS
 from plexus.unified.chunks import PartDelta, StreamChunk
 from plexus.unified.content import (
     Content,
@@ -79,8 +80,11 @@ class EchoUpstream:
         dialect = self._dialects[request.dialect]
         if request.url in _BESIDE:
             return _beside(dialect, request)
+        counts = request.url.endswith(_COUNTED)
         try:
             call = _call(request, int(self._clock()))
+            if counts:
+                call = with_room(unwrapped(call))
             asked = dialect.parse_request(call)
             script = _read_script(asked)
         except PlexusError as problem:
@@ -91,6 +95,9 @@ class EchoUpstream:
             status, message = script.error
             kind = _KINDS.get(status, "server" if status >= 500 else "invalid_request")
             return _refusal(dialect, UnifiedError(kind=kind, message=message, status=status))
+        if counts:
+            body = count_body(request.dialect, _words_asked(asked))
+            return EchoAnswer(200, "application/json", [body], script)
         response = _respond(asked, script, request, int(self._clock()))
         if not asked.stream:
             body, _ = dialect.format_response(response, asked)
@@ -126,7 +133,10 @@ class EchoAnswer:
         """Nothing to give back."""
 
 
-_BESIDE = frozenset(operation.path for operation in OPERATIONS.values())
+_BESIDE = frozenset(operation.path for operation in OPERATIONS.values() if not operation.counts)
+_COUNTED = tuple(
+    operation.path for operation in (*OPERATIONS.values(), *VERBS.values()) if operation.counts
+)
 _DIMENSIONS = 8
 _DIMENSIONS_LIMIT = 4096
 
@@ -251,7 +261,7 @@ def _respond(
         ToolCallContent(id=f"call_{digest}{number}", name=name, arguments=arguments)
         for number, (name, arguments) in enumerate(tools)
     ]
-    prompt = sum(len(message.text.split()) for message in asked.messages)
+    prompt = _words_asked(asked)
     completion = sum(len(_words(part)) for part in parts)
     return UnifiedChatResponse(
         id=f"echo-{digest}",
@@ -269,6 +279,10 @@ def _respond(
             total_tokens=prompt + completion,
         ),
     )
+
+
+def _words_asked(asked: UnifiedChatRequest) -> int:
+    return sum(len(message.text.split()) for message in asked.messages)
 
 
 def _answer_text(asked: UnifiedChatRequest, script: _Script, calls: bool) -> str:
