@@ -45,7 +45,6 @@ _GEMINI_VERBS = (
     ":batchEmbedContents",
     ":predict",
 )
-_GEMINI_UNSERVED = _GEMINI_VERBS[3:]
 _WAIT_MAX = 60
 
 STOPPING = UnifiedError(
@@ -110,8 +109,8 @@ def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
         said = f"{path[:128]} has /v1 twice: leave it out of the base URL that the client is given"
-    elif path.endswith(_GEMINI_UNSERVED):
-        said = f"{path.rpartition(':')[2]} is not served yet"
+    elif path.endswith(":predict"):
+        said = "predict is no verb of Gemini's own API"
     else:
         tail = _from_version(path).removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]

@@ -26,7 +26,7 @@ from plexus.transformers.base import (
 from plexus.transformers.bedrock_converse.models import base_model
 from plexus.transformers.bedrock_converse.models import model_path as converse_path
 from plexus.transformers.estimate import NoEstimate, estimate
-from plexus.transformers.gemini.request_format import model_path as gemini_path
+from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
@@ -113,9 +113,7 @@ COUNTERS: dict[str, Counter] = {
             )
         ),
     ),
-    GEMINI: Counter(
-        lambda model: gemini_path(model, False).rpartition(":")[0] + ":countTokens", _wrapped
-    ),
+    GEMINI: Counter(lambda model: model_place(model) + ":countTokens", _wrapped),
     CONVERSE: Counter(
         lambda model: converse_path(base_model(model), "count-tokens"),
         lambda wire: b'{"input":{"converse":%b}}' % _CONVERSE(wire),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw, Struct
 
+from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.framing import Frame, FramingError, readable
 from plexus.streaming.sse import SSEDecoder
 from plexus.transformers.base import (
@@ -23,8 +24,11 @@ from plexus.transformers.base import (
     picked,
 )
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.counting import ANTHROPIC, RESPONSES, find_counter
-from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
+from plexus.transformers.counting import ANTHROPIC, GEMINI, RESPONSES, find_counter
+from plexus.transformers.embeddings import CLIENTS, Embeddings, gemini_form
+from plexus.transformers.embeddings import GEMINI as GEMINI_BATCH
+from plexus.transformers.embeddings import OPENAI as EMBEDDINGS
+from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
@@ -36,6 +40,7 @@ from plexus.transformers.translation import (
     unchanged,
     unreadable,
 )
+from plexus.transformers.vectors import fit
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 from plexus.unified.response import FinishReason, UnifiedUsage
 
@@ -98,7 +103,13 @@ OPERATIONS: dict[str, Operation] = {
 } | {f"/v1{operation.path}": operation for operation in (*_COUNTS, _COMPACT)}
 """By client path."""
 
-VERBS: dict[str, Operation] = {"countTokens": _counting(GEMINI, ":countTokens")}
+VERBS: dict[str, Operation] = {
+    "countTokens": _counting(GEMINI, ":countTokens"),
+    **{
+        verb: Operation(name="embeddings", path=f":{verb}", dialect=GEMINI, speakers=(GEMINI,))
+        for verb in ("embedContent", "batchEmbedContents")
+    },
+}
 """By verb of a Gemini call."""
 
 
@@ -117,11 +128,19 @@ def find(
     if operation.counts:
         return find_counter(operation.dialect, chat, spoken, dialects, platform)
     served = {name for name in spoken if name in dialects}
+    form = gemini_form(platform, target.model)
+    as_it_is = operation.dialect != GEMINI or form == GEMINI_BATCH
     for name in operation.speakers:
-        if name in served:
+        if name in served and as_it_is:
             return Forward(dialects[name], target, operation, platform)
-    if operation.path == "/embeddings" and GEMINI in served:
-        return GeminiEmbeddings(dialects[GEMINI], target)
+    if operation.path not in CLIENTS:
+        return None
+    client = operation.path
+    if GEMINI in served:
+        return Embeddings(dialects[GEMINI], target, client, form, platform)
+    for name in OPENAI:
+        if name in served:
+            return Embeddings(dialects[name], target, client, EMBEDDINGS, platform)
     return None
 
 
@@ -134,8 +153,11 @@ class Forward(Struct, frozen=True):
     platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
-        form = call.form
-        if form is None and self.upstream.NAME == self.operation.dialect == RESPONSES:
+        path, form = self.operation.path, call.form
+        if self.operation.dialect == GEMINI:
+            path = model_place(self.target.model) + path
+            body = _with_model(call.body, self.target.model)
+        elif form is None and self.upstream.NAME == self.operation.dialect == RESPONSES:
             # Of a conversation, with what may not leave Plexus.
             body = self.upstream.passthrough(call, self.target).body
         elif form is None:
@@ -144,7 +166,7 @@ class Forward(Struct, frozen=True):
             body = form.edit("model", self.target.model.encode())
         wire = WireRequest(
             target=self.target,
-            path=self.operation.path,
+            path=path,
             body=body,
             headers=picked(call.source, self.upstream.FORWARDED_HEADERS),
             content_type=None if form is None else form.content_type,
@@ -157,6 +179,26 @@ class Forward(Struct, frozen=True):
         return None
 
 
+def _with_model(body: JsonBody, model: str) -> bytes:
+    """A Gemini client's embeddings: the model also stands in each entry.
+
+    What is malformed goes on as it is: the provider says what is wrong with it.
+    """
+    name = msgspec.json.encode(f"models/{model.removeprefix('models/')}")
+    changes: dict[str, bytes | None] = {"model": name} if "model" in body.fields else {}
+    requests = body.fields.get("requests")
+    if requests is not None:
+        try:
+            entries = [JsonBody.parse(bytes(raw)) for raw in _raws(requests)]
+        except (msgspec.MsgspecError, DocumentError):
+            return body.raw
+        changes["requests"] = b"[%b]" % b",".join(
+            entry.edit({"model": name}) if "model" in entry.fields else entry.raw
+            for entry in entries
+        )
+    return body.edit(changes) if changes else body.raw
+
+
 class ForwardPrepared:
     opaque = True
 
@@ -164,7 +206,7 @@ class ForwardPrepared:
         self.wire = wire
         self._dialect = forward.upstream
         self._platform = forward.platform
-        self._embeds = forward.operation.path == "/embeddings"
+        self._embeds = forward.operation.path == EMBEDDINGS
         self._call = call
 
     def answer(self, body: bytes, content_type: str) -> Answer:
@@ -259,27 +301,30 @@ class ForwardStream:
 
 
 class _Peek(Struct):
-    """Usage as chat, images and audio name it (models-embeddings.md §4)."""
+    """Usage as chat, images, audio and Gemini name it (models-embeddings.md §4)."""
 
     type: str = ""
     error: Raw = Raw(b"null")
     usage: dict[str, Raw] | None = None
+    usageMetadata: dict[str, Raw] | None = None
 
     @property
     def unified(self) -> UnifiedUsage | None:
-        if self.usage is None:
+        usage = self.usage or self.usageMetadata
+        if usage is None:
             return None
-        prompt = _count(self.usage, "prompt_tokens", "input_tokens")
-        completion = _count(self.usage, "completion_tokens", "output_tokens")
+        prompt = _count(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
+        completion = _count(usage, "completion_tokens", "output_tokens")
         return UnifiedUsage(
             prompt_tokens=prompt,
             completion_tokens=completion,
-            total_tokens=_count(self.usage, "total_tokens") or prompt + completion,
+            total_tokens=_count(usage, "total_tokens") or prompt + completion,
         )
 
 
 _NO_ERROR = (Raw(b"null"), Raw(b'""'), Raw(b"{}"), Raw(b"false"))
 _NOTHING = _Peek()
+_raws = msgspec.json.Decoder(list[Raw]).decode
 _decode = msgspec.json.Decoder(_Peek).decode
 
 

@@ -89,7 +89,7 @@ def test_unknown_models_and_verbs(served: Gateway) -> None:
     assert (unknown.status, unknown.error["status"]) == (404, "NOT_FOUND")
     assert "did you mean 'fast'" in unknown.error["message"].lower()
     assert unknown.headers["x-should-retry"] == "false"
-    for verb in ("embedContent", "batchEmbedContents", "frobnicate"):
+    for verb in ("predict", "batchGenerateContent", "frobnicate"):
         answer = served.ask(call("fast", verb), BODY)
         assert (answer.status, answer.error["status"]) == (404, "NOT_FOUND")
         assert answer.headers["x-should-retry"] == "false"

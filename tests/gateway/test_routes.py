@@ -152,8 +152,8 @@ def test_unknown_models(served: Gateway) -> None:
         ("POST", "/v1/v1/messages", "anthropic"),
         ("POST", "/aliases/fast/v1/messages/batches", "anthropic"),
         ("GET", "/v1beta/files", "gemini"),
-        ("POST", "/v1/models/m:embedContent", "gemini"),
-        ("POST", "/aliases/fast/v1beta/models/m:batchEmbedContents", "gemini"),
+        ("POST", "/v1/models/m:predict", "gemini"),
+        ("POST", "/aliases/fast/v1beta/models/m:asyncBatchEmbedContent", "gemini"),
     ],
 )
 def test_what_is_not_served(served: Gateway, method: str, path: str, dialect: str) -> None:

@@ -27,7 +27,8 @@ from plexus.gateway.upstream.base import UpstreamFailed, UpstreamRequest
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.counting import count_body, unwrapped, with_room
-from plexus.transformers.operations import OPERATIONS, VERBS
+from plexus.transformers.embeddings import CLIENTS, Vectors
+from plexus.transformers.operations import OPERATIONS, VERBS, Operation
 from plexus.unified.chunks import PartDelta, StreamChunk
 from plexus.unified.content import (
     Content,
@@ -78,12 +79,12 @@ class EchoUpstream:
 
     async def open(self, request: UpstreamRequest) -> "EchoAnswer":
         dialect = self._dialects[request.dialect]
-        if request.url in _BESIDE:
-            return _beside(dialect, request)
-        counts = request.url.endswith(_COUNTED)
+        operation = _BY_PATH.get(request.url) or VERBS.get(request.url.rpartition(":")[2])
+        if operation is not None and not operation.counts:
+            return _beside(dialect, operation, request)
         try:
             call = _call(request, int(self._clock()))
-            if counts:
+            if operation is not None:
                 call = with_room(unwrapped(call))
             asked = dialect.parse_request(call)
             script = _read_script(asked)
@@ -95,7 +96,7 @@ class EchoUpstream:
             status, message = script.error
             kind = _KINDS.get(status, "server" if status >= 500 else "invalid_request")
             return _refusal(dialect, UnifiedError(kind=kind, message=message, status=status))
-        if counts:
+        if operation is not None:
             body = count_body(request.dialect, _words_asked(asked))
             return EchoAnswer(200, "application/json", [body], script)
         response = _respond(asked, script, request, int(self._clock()))
@@ -133,48 +134,31 @@ class EchoAnswer:
         """Nothing to give back."""
 
 
-_BESIDE = frozenset(operation.path for operation in OPERATIONS.values() if not operation.counts)
-_COUNTED = tuple(
-    operation.path for operation in (*OPERATIONS.values(), *VERBS.values()) if operation.counts
-)
+_BY_PATH = {operation.path: operation for operation in OPERATIONS.values()}
 _DIMENSIONS = 8
 _DIMENSIONS_LIMIT = 4096
 
 
-def _beside(dialect: Dialect, request: UpstreamRequest) -> EchoAnswer:
+def _beside(dialect: Dialect, operation: Operation, request: UpstreamRequest) -> EchoAnswer:
     """Embeddings: the same text, the same vector of length 1.  Nothing else beside chat."""
-    if request.url != "/embeddings":
+    form = CLIENTS.get(operation.path)
+    if form is None:
         message = f"the echo provider answers chat and embeddings, not {request.url}"
         answer = _refusal(dialect, UnifiedError(kind="not_found", message=message))
         # Asked again it has no other answer (design decision 15).
         answer.headers = {**answer.headers, "x-should-retry": "false"}
         return answer
     try:
-        asked = _embeddings(request.body)
-    except msgspec.MsgspecError:
-        error = UnifiedError(kind="invalid_request", message="input must be texts", param="input")
-        return _refusal(dialect, error)
-    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        call = _call(request, 0)
+        asked = form.parse(call)
+        texts = asked.texts()
+    except PlexusError as problem:
+        return _refusal(dialect, problem.error)
     size = min(max(asked.dimensions or _DIMENSIONS, 1), _DIMENSIONS_LIMIT)
     count = sum(len(text.split()) for text in texts)
-    body = {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": index, "embedding": _vector(text, size)}
-            for index, text in enumerate(texts)
-        ],
-        "model": request.model,
-        "usage": {"prompt_tokens": count, "total_tokens": count},
-    }
+    vectors = Vectors([Raw(msgspec.json.encode(_vector(text, size))) for text in texts], count)
+    body = form.format(call, request.model, vectors, count)
     return EchoAnswer(200, "application/json", [msgspec.json.encode(body)], _Script(""))
-
-
-class _Embeddings(Struct):
-    input: str | list[str]
-    dimensions: int | None = None
-
-
-_embeddings = msgspec.json.Decoder(_Embeddings).decode
 
 
 def _vector(text: str, size: int) -> list[float]:
