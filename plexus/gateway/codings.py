@@ -51,7 +51,7 @@ def _zstd(raw: bytes, limit: int) -> tuple[bytes, bool]:
     else:
         from backports import zstd
 
-    window = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW}
+    window = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW}
     unpacker = zstd.ZstdDecompressor(options=window)
     try:
         body: bytes = unpacker.decompress(raw, limit + 1)
