@@ -37,6 +37,13 @@ CALLS = {
 """By path."""
 
 
+BARE = {
+    path.removeprefix("/v1"): call
+    for path, call in sorted(CALLS.items(), key=lambda pair: -len(pair[0]))
+}
+"""By path without version, for clients whose base URL has none; longer ones first."""
+
+
 class SharedEndpoint:
     """``/v1/chat/completions``, ``/v1/messages``, ``/v1/responses``: the body names the model."""
 
@@ -52,6 +59,36 @@ class SharedEndpoint:
         channel.asked = asked = await read_asked(channel, services)
         entry = services.router.find(asked.model, key.may_use)
         await services.resource(entry).on_post(req, resp)
+
+
+class DeploymentEndpoint:
+    """``/openai/deployments/{deployment}/chat/completions`` and its like: Azure's addresses.
+
+    The deployment is the model, whatever the body says; ``api-version`` means nothing here.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def on_post(self, req: Request, resp: Response, call: str) -> None:
+        services = self._services
+        channel: Channel = req.scope[KEY]
+        found = _deployment(call)
+        if found is None:
+            raise PlexusError(no_route(req.method, req.path))
+        model, (channel.dialect, channel.operation) = found
+        key = authenticate(channel, services)
+        channel.asked = await read_asked(channel, services, model)
+        entry = services.router.find(model, key.may_use)
+        await services.resource(entry).on_post(req, resp)
+
+
+def _deployment(call: str) -> tuple[str, Call] | None:
+    """``org/m/chat/completions`` → ``org/m`` and the call."""
+    for path, found in BARE.items():
+        if call.endswith(path) and len(call) > len(path):
+            return call.removesuffix(path), found
+    return None
 
 
 class PinnedEndpoint:

@@ -35,8 +35,9 @@ PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
 
 GEMINI = gemini.NAME
 
-_ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
-_RESPONSES_PREFIXES = ("/v1/responses", "/v1/v1/responses")
+_ANTHROPIC_PREFIXES = ("/v1/messages", "/messages", "/v1/complete", "/api/", "/v1/v1/messages")
+_RESPONSES_PREFIXES = ("/v1/responses", "/responses", "/v1/v1/responses")
+_GEMINI_PREFIXES = ("/v1beta", "/v1alpha", "/v1/interactions")
 _GEMINI_VERBS = (
     ":generateContent",
     ":streamGenerateContent",
@@ -57,10 +58,10 @@ def dialect_of(path: str) -> str:
 
     Embeddings and unknown paths share the chat dialect's error body.
     """
-    path = _from_version(path)
+    path = _from_version(path).removeprefix("/openai")
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
-    if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
+    if path.startswith(_GEMINI_PREFIXES) or path.endswith(_GEMINI_VERBS):
         return GEMINI
     if path.startswith(_RESPONSES_PREFIXES):
         return openai_responses.NAME

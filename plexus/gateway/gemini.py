@@ -17,7 +17,9 @@ from plexus.streaming.json_array import JSONArrayEncoder
 from plexus.transformers.operations import VERBS, Operation
 from plexus.unified.errors import PlexusError
 
-_CALL = re.compile(r"/v1(?:beta|alpha)?/(?:models/|(?=tunedModels/))(.+):([A-Za-z]+)", re.DOTALL)
+_CALL = re.compile(
+    r"(?:/v1(?:beta|alpha)?)?/(?:models/|(?=tunedModels/))(.+):([A-Za-z]+)/?", re.DOTALL
+)
 
 
 class GeminiCall(Struct, frozen=True):

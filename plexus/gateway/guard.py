@@ -95,6 +95,17 @@ def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None)
     return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
 
 
+def check_chat(body: JsonBody) -> None:
+    """Raises PlexusError (400) for a body of the Responses API, as Cursor sends it to chat."""
+    if "input" in body.fields and "messages" not in body.fields:
+        raise invalid(
+            "this body is one of the Responses API (input, and no messages), and the address that "
+            "of chat completions; send it to /v1/responses, where every model answers as well",
+            "messages",
+            "plexus_wrong_api",
+        )
+
+
 def parse_form(raw: bytes, content_type: str, named: str | None = None) -> Asked:
     """A multipart form that asks for a model.  Raises PlexusError (400) with ``param``."""
     try:

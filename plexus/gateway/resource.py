@@ -8,7 +8,7 @@ from falcon.asgi import Request, Response
 
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
-from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
+from plexus.gateway.guard import Asked, check_chat, parse_body, parse_form, read_body
 from plexus.gateway.services import Services
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
@@ -56,6 +56,8 @@ class ModelResource:
         asked = channel.asked
         if asked is None:
             asked = await read_asked(channel, services, self.name)
+        if channel.dialect == "openai-chat" and channel.operation is None:
+            check_chat(asked.body)
         dialect = services.dialects[channel.dialect]
         record, operation = channel.record, channel.operation
         counts = operation is not None and operation.counts

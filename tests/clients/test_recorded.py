@@ -22,6 +22,7 @@ FOLDER = ROOT.parent / "shared" / "clients"
 SERVED = {
     "/v1/chat/completions": "openai-chat",
     "/chat/completions": "openai-chat",
+    "/openai/deployments/dep/chat/completions": "openai-chat",
     "/v1/messages": "anthropic-messages",
     "/v1/responses": "openai-responses",
 }
@@ -36,7 +37,7 @@ LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
-GEMINI = re.compile(r"/v1(?:beta)?/models/.+:(generate|streamGenerate)Content")
+GEMINI = re.compile(r"(?:/v1(?:beta)?)?/models/.+:(generate|streamGenerate)Content")
 OWN_MODELS = {"chat": MODELS["openai-chat"], "messages": MODELS["anthropic-messages"]}
 DIALECTS = {"chat": "openai-chat", "messages": "anthropic-messages"}
 
@@ -270,7 +271,7 @@ def not_served(record: Record) -> bool:
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """Batches, Azure's addresses …"""
+    """Batches, the Interactions API."""
     check_refusal(record, send(gateways("echo"), record))
 
 
@@ -282,7 +283,7 @@ def check_refusal(record: Record, answer: Answer) -> Any:
     if "/messages" in record.path:
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
         assert body["request_id"] == answer.headers["request-id"]
-    elif record.path.startswith("/v1beta/") or ":" in record.path:
+    elif record.path.startswith(("/v1beta/", "/v1/interactions")) or ":" in record.path:
         assert (body["error"]["code"], body["error"]["status"]) == (404, "NOT_FOUND")
     else:
         assert body["error"].keys() == {"message", "type", "param", "code"}
