@@ -14,7 +14,7 @@ from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.counting import estimated
+from plexus.transformers.counting import estimated, unwrapped
 from plexus.transformers.operations import Operation, find
 from plexus.transformers.translation import Translation
 from plexus.unified.request import Source
@@ -120,7 +120,9 @@ def _beside(operation: Operation, services: Services) -> Translate:
         provider = target.provider
         model = TargetModel(provider=provider.name, model=target.model, family="")
         spoken = services.dialects if provider.echo else provider.urls
-        chat = target.translation(operation.dialect, call) if operation.counts else None
+        chat = None
+        if operation.counts:
+            chat = target.translation(operation.dialect, unwrapped(call))
         return find(operation, spoken, services.dialects, model, provider.platform, chat)
 
     return translate

@@ -45,8 +45,7 @@ WRAPPERS = ("generateContentRequest", "generate_content_request")
 """Where a Gemini client puts a whole request instead of its contents."""
 
 NO_COUNTER = "plexus_no_counter"
-_ROOM = b"64000"
-"""Messages need a limit of the answer; a count has none."""
+_ROOM = 64_000
 
 
 class Counter(Struct, frozen=True):
@@ -166,7 +165,9 @@ class Counted(Struct, frozen=True):
         passed = isinstance(self.chat, Passthrough)
         whole = unwrapped(call)
         chat = replace(self.chat, platform=VENDOR)
-        wire = chat.prepare(whole if passed else with_room(whole), repairs).wire
+        if not passed:
+            whole = with_room(whole, self.chat.target.capabilities.max_output_tokens)
+        wire = chat.prepare(whole, repairs).wire
         counter = COUNTERS[self.upstream.NAME]
         body = counter.body(wire)
         if passed and not self.chat.wire_steps:
@@ -239,11 +240,14 @@ def unwrapped(call: ClientCall) -> ClientCall:
     return call
 
 
-def with_room(call: ClientCall) -> ClientCall:
-    """A chat request that can be parsed as one."""
+def with_room(call: ClientCall, most: int | None = None) -> ClientCall:
+    """Messages with a limit of the answer, ``most`` if that is known: a count has none, but a chat
+    cannot be read without one.
+    """
     if call.source.dialect != ANTHROPIC or "max_tokens" in call.body.fields:
         return call
-    return replace(call, body=JsonBody.parse(call.body.edit({"max_tokens": _ROOM})))
+    room = b"%d" % min(most or _ROOM, _ROOM)
+    return replace(call, body=JsonBody.parse(call.body.edit({"max_tokens": room})))
 
 
 def _as_it_came(call: ClientCall, wire: WireRequest) -> bytes:

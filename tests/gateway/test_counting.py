@@ -188,6 +188,22 @@ def test_another_dialect_of_the_provider_counts(serve: Serve, first: FaultServer
     assert first.requests[0].path == INPUT
 
 
+def test_a_limit_that_no_count_has_is_no_loss(serve: Serve, first: FaultServer) -> None:
+    """Of what a strict alias would refuse there is nothing in the request."""
+    first.script = answers(totalTokens=5)
+    models = {"m": {"max_output_tokens": 4096}}
+    config = {
+        "providers": {"p": provider(first, "gemini", models=models)},
+        "aliases": {"m": {"targets": ["p/m"], "on_loss": "error"}},
+    }
+    gateway = serve(config)
+    answer = gateway.ask(COUNT, ASKED[COUNT])
+    assert answer.json == {"input_tokens": 5}, answer.body
+    assert "x-plexus-warnings" not in answer.headers
+    lossy = gateway.ask(COUNT, {**ASKED[COUNT], "service_tier": "auto", "mcp_servers": []})
+    assert (lossy.status, "mcp_servers" in lossy.error["message"]) == (400, True)
+
+
 # -- estimates ---------------------------------------------------------------------------------
 
 
