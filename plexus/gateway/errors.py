@@ -96,7 +96,7 @@ def error_headers(error: UnifiedError) -> RawHeaders:
 GUIDE = (
     "Plexus serves POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and "
     "OpenAI's other endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, "
-    "and GET /v1/models"
+    "the counts and embeddings of these dialects, and GET /v1/models"
 )
 
 _UNSERVED = {
