@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from plexus.streaming.framing import readable
 from plexus.transformers.base import (
@@ -471,6 +472,9 @@ class EmbeddingsPrepared:
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         own = self._embeddings
         error = own.platform.parse_error(own.upstream, status, headers, readable(body))
+        if status == 404:
+            # A model that does not embed is nothing that the client could not find.
+            error = replace(error, kind="unsupported", status=None, param="model")
         return Failure(error=error, status=status)
 
 

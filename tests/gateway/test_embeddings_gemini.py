@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.server import FaultServer, Peer, Script
 from tests.gateway.clouds import KEY, served
-from tests.gateway.conftest import Serve, provider
+from tests.gateway.conftest import Serve, provider, two
 from tests.gateway.harness import Gateway, Json
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "others"
@@ -196,6 +196,19 @@ def test_errors_are_in_the_clients_dialect(serve: Serve, first: FaultServer) -> 
     answer = alone(serve, first, "openai-chat").ask(ONE, entry("x"))
     assert (answer.status, answer.error["status"]) == (400, "INVALID_ARGUMENT")
     assert "too long" in answer.error["message"]
+
+
+def test_a_model_that_does_not_embed(serve: Serve, first: FaultServer, second: FaultServer) -> None:
+    said = "models/m is not found for API version v1beta, or is not supported for embedContent."
+    first.script = answers({"error": {"code": 404, "message": said, "status": "NOT_FOUND"}}, 404)
+    second.script = answers(openai(VECTORS[0]))
+    asked = {"model": "m", "input": "x"}
+    answer = alone(serve, first, "gemini").ask(OPENAI, asked)
+    assert (answer.status, answer.error["param"]) == (400, "model")
+    assert "not supported for embedContent" in answer.error["message"]
+    # Another target may.
+    both = serve(two(provider(first, "gemini"), provider(second)))
+    assert both.ask(OPENAI, asked).headers["x-plexus-provider"] == "second"
 
 
 # -- OpenAI clients ----------------------------------------------------------------------------
