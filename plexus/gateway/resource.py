@@ -14,7 +14,7 @@ from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.counting import estimated, unwrapped
+from plexus.transformers.counting import estimated, not_estimated, unwrapped
 from plexus.transformers.operations import Operation, find
 from plexus.transformers.translation import Translation
 from plexus.unified.request import Source
@@ -80,10 +80,15 @@ class ModelResource:
             translate=_chat(dialect) if operation is None else _beside(operation, services),
             optional=operation is not None and operation.optional,
             within=_COUNT_S if counts else None,
-            otherwise=partial(estimated, dialect) if counts else None,
+            otherwise=self._otherwise(dialect) if counts else None,
         )
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
+
+    def _otherwise(self, dialect: Dialect) -> Callable[[ClientCall], bytes]:
+        if not self._services.settings.estimate_tokens:
+            return not_estimated
+        return partial(estimated, dialect)
 
     def _shown(self, asked: str) -> str:
         """The name an answer carries; ``*`` is no name a client could send back."""

@@ -298,12 +298,19 @@ def estimated(client: Dialect, call: ClientCall) -> bytes:
     try:
         return count_body(client.NAME, estimate(client.parse_request(whole)))
     except NoEstimate as unknown:
-        raise PlexusError(
-            UnifiedError(
-                kind="not_found",
-                message=f"nobody counts tokens for this model, and {unknown} has no size that "
-                "Plexus could estimate",
-                code=NO_COUNTER,
-                should_retry=False,
-            )
-        ) from None
+        why = f"{unknown} has no size that Plexus could estimate"
+        raise PlexusError(_uncounted(why)) from None
+
+
+def not_estimated(call: ClientCall) -> bytes:
+    """Raises PlexusError (404): estimates are not wanted."""
+    raise PlexusError(_uncounted("server.estimate_tokens is off"))
+
+
+def _uncounted(why: str) -> UnifiedError:
+    return UnifiedError(
+        kind="not_found",
+        message=f"nobody counts tokens for this model, and {why}",
+        code=NO_COUNTER,
+        should_retry=False,
+    )

@@ -304,6 +304,24 @@ def test_a_wrapper_that_is_none(serve: Serve, first: FaultServer) -> None:
 
 
 HI = [{"parts": [{"text": "hi"}]}]
+
+
+def test_estimates_can_be_off(serve: Serve, first: FaultServer) -> None:
+    """Then there are counts and 404s, whatever happens to a counter."""
+    first.script = answers(input_tokens=5)
+    config = {
+        "server": {"estimate_tokens": False},
+        **two(provider(first, "anthropic-messages"), provider(first)),
+    }
+    gateway = serve(config)
+    assert gateway.ask(COUNT, {**ASKED[COUNT], "model": "one"}).json == {"input_tokens": 5}
+    first.script = answers(status=503, error={"message": "busy"})
+    for model in ("one", "other"):
+        answer = gateway.ask(COUNT, {**ASKED[COUNT], "model": model})
+        assert (answer.status, answer.headers["x-should-retry"]) == (404, "false")
+        assert "estimate_tokens" in answer.error["message"]
+
+
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
 
 
