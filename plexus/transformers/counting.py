@@ -142,9 +142,10 @@ def find_counter(
         return None
     if chat.upstream.NAME in COUNTERS:
         return Counted(dialects[client], chat, platform)
+    steps = chat.steps if isinstance(chat, Translate) else ()
     for name in COUNTERS:
         if name in spoken and name in dialects:
-            asked = Translate(dialects[client], dialects[name], chat.target)
+            asked = Translate(dialects[client], dialects[name], chat.target, steps)
             return Counted(dialects[client], asked, platform)
     return None
 

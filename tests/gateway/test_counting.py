@@ -180,12 +180,17 @@ def test_another_dialect_of_the_provider_counts(serve: Serve, first: FaultServer
     url = f"http://127.0.0.1:{first.port}/v1"
     config = {
         "providers": {
-            "p": {"api_base_url": {"openai-chat": url, "openai-responses": url}, "models": ["m"]}
+            "p": {
+                "api_base_url": {"openai-chat": url, "openai-responses": url},
+                "models": ["m"],
+                "transformer": {"use": ["tooluse"]},
+            }
         },
         "aliases": {"m": {"targets": ["p/m"]}},
     }
     assert serve(config).ask(COUNT, ASKED[COUNT]).json == {"input_tokens": 7}
     assert first.requests[0].path == INPUT
+    assert b"ExitTool" in first.requests[0].body, "with the steps of the chat"
 
 
 def test_a_limit_that_no_count_has_is_no_loss(serve: Serve, first: FaultServer) -> None:
