@@ -26,8 +26,8 @@ _STAINLESS = (
 
 _EXPOSED = (
     b"x-request-id, request-id, retry-after, x-should-retry, x-plexus-attempt-log, "
-    b"x-plexus-attempts, x-plexus-config, x-plexus-model, x-plexus-overhead-ms, x-plexus-provider, "
-    b"x-plexus-upstream-request-id, x-plexus-warnings"
+    b"x-plexus-attempts, x-plexus-config, x-plexus-estimated, x-plexus-model, "
+    b"x-plexus-overhead-ms, x-plexus-provider, x-plexus-upstream-request-id, x-plexus-warnings"
 )
 _ALLOW_HEADERS = b", ".join((_ALLOWED, *(b"x-stainless-" + name for name in _STAINLESS)))
 

@@ -22,6 +22,7 @@ FOLDER = ROOT.parent / "shared" / "clients"
 SERVED = {
     "/v1/chat/completions": "openai-chat",
     "/chat/completions": "openai-chat",
+    "/openai/deployments/dep/chat/completions": "openai-chat",
     "/v1/messages": "anthropic-messages",
     "/v1/responses": "openai-responses",
 }
@@ -36,7 +37,7 @@ LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
-GEMINI = re.compile(r"/v1(?:beta)?/models/.+:(generate|streamGenerate)Content")
+GEMINI = re.compile(r"(?:/v1(?:beta)?)?/models/.+:(generate|streamGenerate)Content")
 NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
 """Of RFC 6455; the recordings have none."""
 OWN_MODELS = {"chat": MODELS["openai-chat"], "messages": MODELS["anthropic-messages"]}
@@ -231,7 +232,8 @@ def test_base_url_with_v1(record: Record, gateways: Callable[[str], Gateway]) ->
 
 
 def other_endpoint(record: Record) -> bool:
-    return record.method == "POST" and record.path in ("/v1/embeddings", "/v1/completions")
+    ends = ("/v1/embeddings", "/v1/completions", ":batchEmbedContents")
+    return record.method == "POST" and record.path.endswith(ends)
 
 
 @which(other_endpoint)
@@ -239,26 +241,39 @@ def test_other_endpoints_at_echo(record: Record, gateways: Callable[[str], Gatew
     """Echo answers embeddings; legacy completions are passed on, and it has none."""
     answer = send(gateways("echo"), record)
     body = json.loads(answer.body)
-    if record.path == "/v1/embeddings":
+    if "mbed" in record.path:
         assert answer.status == 200, answer.body
-        assert body["data"]
+        assert body["embeddings" if "Contents" in record.path else "data"]
     else:
         assert 400 <= answer.status < 500
         assert body["error"]["message"]
 
 
+def counts(record: Record) -> bool:
+    return record.path.endswith(("/count_tokens", ":countTokens"))
+
+
+@pytest.mark.parametrize("target", ["echo", "chat"])
+@which(counts)
+def test_counts(record: Record, target: str, gateways: Callable[[str], Gateway]) -> None:
+    """Of echo by its words; where nobody counts an estimate that says it is one."""
+    answer = send(gateways(target), record)
+    assert answer.status == 200, answer.body
+    [tokens] = json.loads(answer.body).values()
+    assert tokens >= 1
+    assert answer.headers.get("x-plexus-estimated") == ("true" if target == "chat" else None)
+
+
 def not_served(record: Record) -> bool:
     models = record.path.startswith(("/v1/models", "/v1beta/models")) and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    other = (
-        other_endpoint(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
-    )
-    return not (record.served or other)
+    other = other_endpoint(record) or counts(record) or models or v1_twice or record.upgrade
+    return not (record.served or other or record.method == "HEAD")
 
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, batches, Azure's addresses …"""
+    """Batches, the Interactions API."""
     check_refusal(record, send(gateways("echo"), record))
 
 
@@ -270,7 +285,7 @@ def check_refusal(record: Record, answer: Answer) -> Any:
     if "/messages" in record.path:
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
         assert body["request_id"] == answer.headers["request-id"]
-    elif record.path.startswith("/v1beta/") or ":" in record.path:
+    elif record.path.startswith(("/v1beta/", "/v1/interactions")) or ":" in record.path:
         assert (body["error"]["code"], body["error"]["status"]) == (404, "NOT_FOUND")
     else:
         assert body["error"].keys() == {"message", "type", "param", "code"}
