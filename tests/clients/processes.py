@@ -117,6 +117,7 @@ class Gateway(Process):
     """``plexus build`` and ``plexus serve --generated`` of ``config`` in ``folder``."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.folder = folder
         folder.mkdir()
         (folder / "plexus.json").write_text(json.dumps(config, indent=2))
         env = {"UPSTREAM_KEY": UPSTREAM_KEY, "CLIENT_KEY": CLIENT_KEY, "RECORDED_KEY": "<key>"}

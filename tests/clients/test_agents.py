@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +112,42 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
     (tmp_path / "work" / "note.txt").write_text(f"The word is {WORD}.\n")
     return tmp_path
+
+
+@pytest.mark.parametrize("provider", DIALECTS)
+def test_codex_over_a_websocket(
+    provider: str,
+    folder: Path,
+    gateways: Callable[[str], Gateway],
+    upstream: Upstream,
+    tag: str,
+) -> None:
+    """Its built-in provider asks for one first, and begins with a warm-up that costs no call."""
+    gateway = gateways("echo")
+    prompt = f"[[agent:{tag}]] Please read {folder}/work/note.txt"
+    command = ["codex", "exec", "--skip-git-repo-check", "-m", ALIASES[provider]]
+    command += ["--dangerously-bypass-approvals-and-sandbox"]
+    command += ["-c", f'openai_base_url="http://127.0.0.1:{gateway.port}/v1"']
+    before = len(gateway.log())
+    began = time.monotonic()
+    login = {"home/.codex/auth.json": {"auth_mode": "apikey", "OPENAI_API_KEY": CLIENT_KEY}}
+    ended = run(Start([*command, prompt], files=login), folder)
+
+    print(f"codex over a WebSocket, {provider}: {time.monotonic() - began:.1f} s")
+    assert ended.stdout.strip().endswith(FINAL_TEXT), ended.stdout + ended.stderr
+    assert len(upstream.take(tag)) == 2
+    assert '"route":"POST /v1/responses"' not in gateway.log()[before:]
+
+
+def test_claude_code_asks_once_more_after_a_broken_stream(
+    folder: Path, gateways: Callable[[str], Gateway], upstream: Upstream, tag: str
+) -> None:
+    base = f"http://127.0.0.1:{gateways('echo').port}"
+    ended = run(start("claude-code", base, "messages", f"[[end-breaks:{tag}]]"), folder)
+
+    assert ended.stdout.strip() == "pong", ended.stdout + ended.stderr
+    streams = [bool(record["body"].get("stream")) for record in upstream.take(tag)]
+    assert streams == [True, False]
 
 
 @pytest.mark.parametrize("provider", DIALECTS)

@@ -12,8 +12,9 @@ import json
 import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
 from typing import Any
@@ -109,8 +110,10 @@ class Handler(BaseHTTPRequestHandler):
             self._json(
                 status, provider.error(status), {"retry-after": "7"} if status == 429 else {}
             )
+        elif name == "end-breaks" and not body.get("stream"):
+            self._json(200, provider.answer(reply_to("plain", False)))
         elif kind == "end":
-            self._end(provider, detail, tag, body)
+            self._end(provider, "error_event" if detail == "breaks" else detail, tag, body)
         else:
             answered = provider.has_results(body)
             if name == "agent":
@@ -142,6 +145,8 @@ class Handler(BaseHTTPRequestHandler):
             case "error_data" | "error_event":
                 last = provider.error_event(named=how == "error_event")
                 self._stream([*provider.unfinished(), last])
+            case "pause":
+                self._stream(self._late(provider, body))
             case "silent_end":
                 self._stream(provider.unfinished())
             case "cut":
@@ -155,6 +160,11 @@ class Handler(BaseHTTPRequestHandler):
                 gone = self.connection.recv(1) == b""
                 self.log.add(tag, {"stalled": True, "gone": gone})
                 self.close_connection = True
+
+    def _late(self, provider: ModuleType, body: dict[str, Any]) -> Iterator[bytes]:
+        """A minute of silence, and then a short answer."""
+        time.sleep(61)
+        yield from provider.stream(reply_to("plain", False), body)
 
     def _end_json(self, provider: ModuleType, how: str) -> None:
         if how == "page":
