@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.conftest import DIALECTS, PATHS
+from plexus.gateway.limits import Limits
+from tests.clients.conftest import DIALECTS, PATHS, config
 from tests.clients.processes import ROOT, Gateway, Node, Upstream
 from tests.clients.scenarios import CLIENT_KEY, UPSTREAM_KEY
-from tests.clients.sdk import Ask
+from tests.clients.sdk import Ask, Outcome, Sdk
 from tests.clients.sdk_anthropic import AnthropicPython
 from tests.clients.sdk_genai import GenaiPython
 from tests.clients.sdk_openai import OpenAIPython
 from tests.clients.sdk_responses import OpenAIPythonResponses
 from tests.clients.test_recorded import NO_RECORDS, RECORDS, Record, send
+from tests.gateway.harness import gateway
 
 ELSEWHERE = {
     1: ["clients/test_recorded.py", "gateway/test_websocket.py::test_codex"],
@@ -207,33 +209,31 @@ def test_6_vercel_notices_every_death(
         node.call(job)
 
 
-@pytest.mark.skipif(
-    os.environ.get("PLEXUS_LONG") != "1", reason="*** SKIPPED: 61 s of silence; `make long` ***"
-)
-def test_7_sixty_seconds_of_silence(gateways: Callable[[str], Gateway]) -> None:
-    """Every SDK for Python at once, with each provider; the keep-alive comes after 15 s."""
-    gateway = gateways("echo")
-    found: dict[tuple[str, str], Any] = {}
-
-    def ask(sdk: Any, alias: str, number: int) -> None:
-        prompt = f"[[end-pause:{number:x}f]] wait"
-        base = f"http://127.0.0.1:{gateway.port}{sdk.path}"
-        found[sdk.name, alias] = sdk.run(Ask(base, CLIENT_KEY, alias, prompt, mode="iterate"))
-
+def test_7_silence_breaks_no_sdk(upstream: Upstream, tmp_path: Path, long: bool) -> None:
+    """Every SDK for Python with each provider; a minute, at the real pace, in the long form."""
+    settings = config(upstream.port, "echo")
+    environment = {"UPSTREAM_KEY": UPSTREAM_KEY, "CLIENT_KEY": CLIENT_KEY, "RECORDED_KEY": "r"}
+    silence, limits = (61_000, None) if long else (500, Limits(keep_alive=0.05))
     sdks = (OpenAIPython(), OpenAIPythonResponses(), AnthropicPython(), GenaiPython())
     pairs = [(sdk, alias) for sdk in sdks for alias in ("chat", "responses", "messages", "gemini")]
-    threads = [
-        threading.Thread(target=ask, args=(sdk, alias, number))
-        for number, (sdk, alias) in enumerate(pairs, 0xA000)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == len(pairs)
-    for outcome in found.values():
-        assert outcome.failed is None, outcome
-        assert outcome.turns[0].text == "pong"
+    found: list[Outcome] = []
+
+    def ask(sdk: Sdk, alias: str, number: int) -> None:
+        prompt = f"[[end-pause_{silence}:{number:x}]] wait"
+        base = f"http://127.0.0.1:{served.port}{sdk.path}"
+        found.append(sdk.run(Ask(base, CLIENT_KEY, alias, prompt, mode="iterate")))
+
+    with gateway(settings, tmp_path, limits, environment) as served:
+        threads = [
+            threading.Thread(target=ask, args=(sdk, alias, number))
+            for number, (sdk, alias) in enumerate(pairs, 0xABCDE00)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [outcome.failed for outcome in found] == [None] * len(pairs)
+    assert [outcome.turns[0].text for outcome in found] == ["pong"] * len(pairs)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

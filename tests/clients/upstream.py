@@ -145,8 +145,8 @@ class Handler(BaseHTTPRequestHandler):
             case "error_data" | "error_event":
                 last = provider.error_event(named=how == "error_event")
                 self._stream([*provider.unfinished(), last])
-            case "pause":
-                self._stream(self._late(provider, body))
+            case _ if how.startswith("pause_"):
+                self._stream(self._late(provider, body, int(how[6:]) / 1000))
             case "silent_end":
                 self._stream(provider.unfinished())
             case "cut":
@@ -161,9 +161,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.log.add(tag, {"stalled": True, "gone": gone})
                 self.close_connection = True
 
-    def _late(self, provider: ModuleType, body: dict[str, Any]) -> Iterator[bytes]:
-        """A minute of silence, and then a short answer."""
-        time.sleep(61)
+    def _late(self, provider: ModuleType, body: dict[str, Any], pause: float) -> Iterator[bytes]:
+        """Seconds of silence after the head, and then a short answer."""
+        time.sleep(pause)
         yield from provider.stream(reply_to("plain", False), body)
 
     def _end_json(self, provider: ModuleType, how: str) -> None:
