@@ -30,7 +30,7 @@ check: .venv/.dev js ## format, lint, types, generated code, tests; the tree sta
 
 clients: .venv/.clients .venv/.clients-openai2 ## install the frameworks that tests/clients drives too
 
-agents: $(AGENTS)/node_modules/.installed ## install the coding agents of tests/clients (1 GB, not in CI)
+agents: $(AGENTS)/node_modules/.installed ## install the coding agents of tests/clients (1.3 GB, not in CI)
 
 long: .venv/.dev js ## run every test with its long counts; seeds are printed
 	PLEXUS_LONG=1 $(BIN)/python -m pytest -s
