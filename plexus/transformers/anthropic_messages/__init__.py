@@ -1,13 +1,14 @@
 """The dialect ``anthropic-messages``, as client and as provider."""
 
 from plexus.streaming.framing import Decoder, Encoder
-from plexus.streaming.sse import SSEDecoder, SSEEncoder
+from plexus.streaming.sse import SSEEncoder
 from plexus.transformers.anthropic_messages.content import NAME as _NAME
 from plexus.transformers.anthropic_messages.errors import (
     format_error,
     format_stream_error,
     parse_error,
 )
+from plexus.transformers.anthropic_messages.framing import MessagesDecoder
 from plexus.transformers.anthropic_messages.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.anthropic_messages.losses import (
     REQUEST_FIELDS,
@@ -72,7 +73,7 @@ def stream_observer() -> StreamObserver:
 
 
 def decoder() -> Decoder:
-    return SSEDecoder()
+    return MessagesDecoder()
 
 
 def encoder() -> Encoder:
