@@ -254,7 +254,8 @@ def parse_proof(value: str | None, kind: ProofKind, origin: Origin) -> Proof | N
 def _thinking(level: Level, raw: Raw, origin: Origin) -> Content:
     text = level.take("thinking", STRING) or ""
     proof = parse_proof(level.take("signature", STRING), "signature", origin)
-    return ThinkingContent(text=text, proof=proof, ext=unknown(level))
+    cache, ext = _finish(level)
+    return ThinkingContent(text=text, proof=proof, cache_control=cache, ext=ext)
 
 
 def _redacted(level: Level, raw: Raw, origin: Origin) -> Content:
