@@ -365,8 +365,8 @@ def test_T74_what_the_provider_ran_is_not_for_the_client_to_run(client: str, pro
     assert "tool_use" not in found.blocks and "function_call" not in found.blocks
 
 
-LONG = "b" * 62
-ALIKE = [f"{LONG}_first", f"{LONG}_second", "a.b", "a-b"]
+LONG = "b" * 64
+ALIKE = [f"{LONG}_first", f"{LONG}_second", "a.b", "a:b"]
 LEGAL = {
     CHAT: r"[A-Za-z0-9_-]{1,64}",
     RESPONSES: r"[A-Za-z0-9_-]{1,64}",

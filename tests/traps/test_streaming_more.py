@@ -86,13 +86,15 @@ def silent(go: asyncio.Event, *said: Piece) -> Script:
     return script
 
 
-def beaten(beating: Served, client: str, provider: str, mark: bytes) -> bytes:
-    """A whole stream, whose client got signs of life up to ``mark`` before the first event."""
+def beaten(beating: Served, client: str, provider: str) -> bytes:
+    """A whole stream, whose client got two signs of life before the first event."""
     go = asyncio.Event()
     beating.server.script = silent(go, *SAID)
     body = hello(client, tools=["weather"])
     with beating.gateway.raw(beating.request(client, provider, body, stream=True)) as sock:
-        early = read_until(sock, mark)
+        early = read_until(sock, b"\r\n\r\n")
+        while early.partition(b"\r\n\r\n")[2].count(b"\r\n") < 4:  # Two chunks have come.
+            early += sock.recv(65536)
         beating.server.call(go.set)
         return chunked(early + read_until(sock, b"\r\n0\r\n\r\n"))
 
@@ -100,7 +102,7 @@ def beaten(beating: Served, client: str, provider: str, mark: bytes) -> bytes:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_T51_gemini_streams_have_only_data_lines(beating: Served, provider: str) -> None:
     """Google's SDK raises on comments, names, ``data:`` without a space and ``[DONE]``."""
-    raw = beaten(beating, GEMINI, provider, b"\r\n1\r\n\n\r\n1\r\n\n\r\n")
+    raw = beaten(beating, GEMINI, provider)
     assert raw.startswith(b"\n\n")
     assert {line[:7] for line in raw.decode().split("\n")} <= {"", "data: {"}
     assert events(GEMINI, raw.lstrip(b"\n")).text == "Two towns."
@@ -114,9 +116,11 @@ def test_T51_gemini_streams_have_only_data_lines(beating: Served, provider: str)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_T52_messages_events_have_their_names(beating: Served, provider: str) -> None:
     """An event without its name is dropped by the SDK without a word; ``events`` holds them all."""
-    raw = beaten(beating, MESSAGES, provider, b'event: ping\ndata: {"type":"ping"}\n\n')
+    raw = beaten(beating, MESSAGES, provider)
     found = events(MESSAGES, raw)
-    assert [event["type"] for event in found.events[:2]] == ["ping", "message_start"]
+    kinds = [event["type"] for event in found.events]
+    assert kinds[: kinds.index("message_start")] == ["ping"] * kinds.index("message_start")
+    assert kinds.count("ping") >= 2
     assert found.arguments == [{"city": "Oslo"}, {"city": "Bergen"}]
     if provider == MESSAGES:
         nameless = data(*stream_objects(MESSAGES, *SAID))
@@ -129,7 +133,7 @@ def test_T53_signs_of_life_for_openai_are_comments(
     beating: Served, client: str, provider: str
 ) -> None:
     """An event without data raises in the SDK, and ``{}`` is a chunk without choices."""
-    raw = beaten(beating, client, provider, b"\r\n: keep-alive\n\n\r\n")
+    raw = beaten(beating, client, provider)
     assert raw.startswith(b": keep-alive\n\n")
     assert events(client, raw).text == "Two towns."
     if client == provider:
@@ -461,6 +465,7 @@ def test_T64_words_for_the_end_are_a_closed_list(client: str, provider: str, wor
 @pytest.mark.parametrize("pings", [True, False], ids=["pings", "silence"])
 def test_T65_pings_are_life(beating: Served, client: str, pings: bool) -> None:
     """A long silent thought: the client hears something, and the upstream is not given up."""
+    assert Limits().keep_alive == 15
     start, first, *rest = stream_objects(MESSAGES, Text("hello"))
 
     async def script(peer: Peer) -> None:
