@@ -23,6 +23,7 @@ from tests.traps.dialects import (
     Json,
     Text,
     answer,
+    chunk,
     data,
     events,
     frame,
@@ -47,12 +48,11 @@ from tests.traps.serving import (
 __all__ = ["first", "second", "serve"]
 
 SECRET = "sk-client-0123456789abcdef"
+MODELS: Json = {"one": {"context_window": 9000}, "org/two:v1": {}, "org/v1/three": {}}
 ECHO: Json = {
     "direct": True,
     "keys": {"me": {"secret": {"env": "CLIENT_KEY"}}},
-    "providers": {
-        "echo": {"type": "echo", "models": {"one": {"context_window": 9000}, "org/two:v1": {}}}
-    },
+    "providers": {"echo": {"type": "echo", "models": MODELS}},
     "aliases": {
         "fast": {
             "targets": ["echo/one"],
@@ -142,7 +142,8 @@ def test_T90_the_list_of_models_in_the_caller_s_shape(echo: Gateway, how: str) -
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 @pytest.mark.parametrize(
-    "model", ["fast", "org/deep:v2:beta", "anthropic/fast:v2", "echo/org/two:v1"]
+    "model",
+    ["fast", "org/deep:v2:beta", "anthropic/fast:v2", "echo/org/two:v1", "echo/org/v1/three"],
 )
 def test_T91_colons_and_slashes_in_names(echo: Gateway, model: str, version: str) -> None:
     """The verb is behind the last colon; the name is all before it."""
@@ -156,7 +157,7 @@ def test_T91_colons_and_slashes_in_names(echo: Gateway, model: str, version: str
     assert one["name"] == f"models/{model}"
     if model.startswith(("org", "anthropic")):  # Without an address of their own.
         return
-    pinned = "/targets/echo/org/two:v1" if model.startswith("echo/") else "/aliases/fast"
+    pinned = f"/targets/{model}" if model.startswith("echo/") else "/aliases/fast"
     found = echo.ask(
         f"{pinned}/v1/chat/completions", hello(CHAT, model="x"), headers=KEYS["bearer"]
     )
@@ -399,7 +400,10 @@ def test_T99_keys_are_in_no_log_and_no_error(echo: Gateway, served: Served, clie
 
     async def quoting(peer: Peer) -> None:
         said = f"key={UPSTREAM_SECRET} is bad: https://x.example/v1?key={UPSTREAM_SECRET}&a=1"
-        await peer.answer(400, refusing(spoken(peer), 400, said))
+        error: Json = {"message": said, "type": "invalid_request_error"}
+        if spoken(peer) == GEMINI:
+            error = {"code": 400, "message": said, "status": "INVALID_ARGUMENT"}
+        await peer.answer(400, json.dumps({"error": error}).encode())
 
     served.server.script = quoting
     foreign = [name for name in PROVIDERS if name != client]
@@ -435,9 +439,10 @@ def disguised(provider: str, streaming: bool) -> bytes:
             if not streaming:
                 return json.dumps(body).encode()
             return frame("serviceUnavailableException", body)
-        case _:
-            body = {"error": error}
-            return data(body) if streaming else json.dumps(body).encode()
+        case _:  # OpenRouter's, beside choices.
+            if streaming:
+                return data(chunk({"content": ""}, "error", error=error))
+            return answer(CHAT, Text(""), error=error)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
