@@ -405,6 +405,9 @@ def test_T63_what_is_unknown_in_a_stream_is_skipped(client: str, provider: str) 
         for number, event in enumerate(said):
             event["obfuscation"] = "abcdef"
             event["sequence_number"] = number * 10
+        if provider == MESSAGES:
+            more = {"type": "brand_new_delta", "x": "abc"}
+            said.insert(2, {"type": "content_block_delta", "index": 0, "delta": more})
         if provider in (RESPONSES, MESSAGES):
             said.insert(2, new)
     body = hello(client, tools=["weather"])
