@@ -603,6 +603,9 @@ class PassthroughStream(_Stream):
                 continue
             if self._reframed:
                 out.append(self._in_other_framing(frame))
+            elif not frame.data and _has_fields(frame.raw):
+                # OpenAI's SDK takes an event without data for JSON (traps T53).
+                out.append(self._encoder.keep_alive())
             elif self._call.show_model is not None and frame.data:
                 renamed = self._client.rename_model(frame, self._call.show_model)
                 out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
@@ -628,6 +631,11 @@ class PassthroughStream(_Stream):
         if self._lead is not None and frame.event == "error":
             shown = _disguised(error, self._lead, self.content_type)
             self.verbatim = shown.failure if isinstance(shown, DisguisedError) else None
+
+
+def _has_fields(raw: bytes) -> bool:
+    """Whether a block without data is more than comments and blank lines."""
+    return any(line and not line.startswith(b":") for line in raw.splitlines())
 
 
 class TranslateStream(_Stream):
