@@ -76,6 +76,8 @@ def _target(alias: PlannedAlias, target: PlannedTarget, weight: float) -> Iterat
         yield f"    {said}"
     if target.profile is not None:
         yield f"    {_profile(target.profile)}"
+    if target.data is not None:
+        yield f"    model data ({target.data.origin})"
     if target.capabilities:
         yield from _capabilities(target.capabilities)
     for made in (*target.steps, *target.wire_steps):

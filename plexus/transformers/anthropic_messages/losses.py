@@ -1,9 +1,11 @@
 """What a Messages request and a Messages answer cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
         Loss(
@@ -471,11 +473,13 @@ REQUEST_FIELDS = frozenset(
         "part.document.citations_enabled",
         "part.document.context",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",

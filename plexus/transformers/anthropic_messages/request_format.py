@@ -303,6 +303,7 @@ class _Formatter:
         format_ = self.request.response_format
         writer = BlockWriter(
             family=self.target.family,
+            caps=self.caps,
             names=self.names,
             native=self.native,
             citable=format_ is None or format_.type != "json_schema",

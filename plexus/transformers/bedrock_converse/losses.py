@@ -1,9 +1,11 @@
 """What a Converse request cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents", "audio", "video"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
         Loss("message.ext", "lost", "unknown message fields of another dialect", "canonical §2"),

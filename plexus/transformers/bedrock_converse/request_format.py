@@ -194,7 +194,11 @@ class _Formatter:
             self.request.messages[prefix:], prefix, self.caps.mid_system is True, self.log
         )
         writer = BlockWriter(
-            family=self.family, names=self.names, markers=self.markers, log=self.log
+            family=self.family,
+            caps=self.caps,
+            names=self.names,
+            markers=self.markers,
+            log=self.log,
         )
         messages: list[Block] = []
         for turn in turns:

@@ -1,9 +1,11 @@
 """What a generateContent request and its answer cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents", "audio", "video"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
         Loss(
@@ -415,14 +417,17 @@ REQUEST_FIELDS = frozenset(
         "modalities",
         "n",
         "part.audio",
+        "part.audio.input",
         "part.document",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.opaque",
         "part.server_tool",
@@ -434,6 +439,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "part.video.input",
         "presence_penalty",
         "reasoning.budget",
         "reasoning.effort",

@@ -1,6 +1,7 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 NAME = "openai-chat"
 FAMILY = "openai"
@@ -47,14 +48,17 @@ REQUEST_FIELDS = frozenset(
         "n",
         "parallel_tool_calls",
         "part.audio",
+        "part.audio.input",
         "part.cache_control",
         "part.document",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",
@@ -67,6 +71,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "part.video.input",
         "prediction",
         "presence_penalty",
         "prompt_cache",
@@ -157,6 +162,7 @@ def _dropped(field: str, note: str, reference: str = "vendors.md §1", silent: b
 
 REQUEST_LOSSES = table(
     [
+        *rows("images", "documents", "audio", "video"),
         _dropped("audio", "the provider speaks no audio"),
         Loss("container", "lost", "chat has no containers", "mapping-pairs.md A→C"),
         Loss("context_management", "lost", "chat does not manage context", "mappings.md §2"),

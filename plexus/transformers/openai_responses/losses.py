@@ -1,6 +1,7 @@
 """What OpenAI Responses can say, and what is lost on the way to it: as provider and as client."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 NAME = "openai-responses"
 FAMILY = "openai"
@@ -27,16 +28,19 @@ REQUEST_FIELDS = frozenset(
         "moderation",
         "parallel_tool_calls",
         "part.audio",
+        "part.audio.input",
         "part.cache_control",
         "part.compaction",
         "part.document",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",
@@ -117,6 +121,7 @@ _NO_SAMPLING = 'sampling is "none"'
 
 REQUEST_LOSSES = table(
     [
+        *rows("images", "documents", "audio"),
         Loss("container", "lost", "Responses has containers only in tools", "mappings.md §2"),
         Loss(
             "context_management",

@@ -9,6 +9,7 @@ from plexus.transformers import fields
 from plexus.transformers import openai_chat as chat
 from plexus.transformers.capabilities import TargetModel
 from plexus.unified.content import (
+    AudioContent,
     CacheControl,
     Citation,
     CompactionContent,
@@ -152,6 +153,10 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         with_part(ToolResultContent(tool_call_id="gone"), role="tool"),
         TARGET,
     ),
+    "part.audio.input": (with_part(AudioContent(source=PDF)), target(audio=False)),
+    "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
+    "part.image.input": (with_part(ImageContent(source=PDF)), target(images=False)),
+    "part.video.input": (with_part(VideoContent(source=PDF)), target(video=False)),
     "part.video": (with_part(VideoContent(source=MediaSource("url", url="https://e.x"))), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), NO_SAMPLING),
     "prompt_cache": (asked(HI, prompt_cache=PromptCache(auto=CacheControl())), TARGET),
