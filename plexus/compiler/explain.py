@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
+from plexus.compiler import fit
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.losses import ORDER, LossRow, rows
 from plexus.compiler.plan import Plan, PlannedAlias, PlannedTarget, Route
@@ -25,6 +26,8 @@ def explain(plan: Plan, name: str) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight)]
+    if together := [*fit.rows(alias)]:
+        lines += ["", "  together", *together]
     for way, found in _translations(target for target, _ in alias.targets):
         lines += ["", way.title, *_losses(way.rows(found))]
     return "\n".join(lines) + "\n"

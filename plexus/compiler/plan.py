@@ -51,6 +51,7 @@ class Route(Struct, frozen=True):
 class PlannedTarget(Struct, frozen=True):
     """``capabilities`` are those that are known: model data, profile, provider and model, merged.
 
+    ``proofs``: the family whose thinking goes back to it, which on Bedrock the model's id tells.
     ``data``: what is shipped about the model.  ``named``: what names decide, in words.
     """
 
@@ -59,6 +60,7 @@ class PlannedTarget(Struct, frozen=True):
     model: str
     module: str
     family: str
+    proofs: str
     profile: Chosen | None
     data: Known | None
     capabilities: dict[str, Any]
@@ -160,13 +162,15 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     spoken = parents.pinned(uses, _spoken(resolved, provider))
     profile = _profile(resolved, provider, uses)
     family = _family(provider, profile, spoken)
-    data = None if provider.echo else known(name, _proofs(family, name, spoken), spoken)
+    proofs = _proofs(family, name, spoken)
+    data = None if provider.echo else known(name, proofs, spoken)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
         model=name,
         module=module,
         family=family,
+        proofs=proofs,
         profile=profile,
         data=data,
         capabilities=_capabilities(data, provider, profile, model),
