@@ -9,6 +9,13 @@ REQUEST_LOSSES = table(
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
         Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
+        Loss(
             "message.ext",
             "lost",
             "unknown message fields of another dialect",
@@ -256,10 +263,37 @@ REQUEST_LOSSES = table(
             needs=(Need("json_schema", (False,)),),
         ),
         Loss(
+            "response_format.name",
+            "lost",
+            "a schema has no name",
+            "anthropic-messages.md §3",
+            silent=True,
+        ),
+        Loss(
+            "response_format.description",
+            "lost",
+            "a schema has no description beside it",
+            "anthropic-messages.md §3",
+        ),
+        Loss(
             "response_format.grammar",
             "refused",
             "grammars for the answer are not supported",
             "mappings §7",
+        ),
+        Loss(
+            "reasoning.summary",
+            "lost",
+            "how thinking is summed up cannot be said",
+            "mappings §3.5",
+            silent=True,
+        ),
+        Loss(
+            "prompt_cache",
+            "lost",
+            "mode, retention and lifetime of the whole prompt's cache",
+            "mappings §9",
+            silent=True,
         ),
         Loss("n", "refused", "one answer per request", "mappings §10"),
         Loss("modalities", "refused", "only text can be answered", "mappings §8"),
@@ -381,6 +415,7 @@ RESPONSE_LOSSES = table(
     (
         Loss("response.choices", "lost", "one answer per request", "mappings §10"),
         Loss("response.logprobs", "lost", "no log-probabilities", "mappings §10"),
+        Loss("response.image", "lost", "answers have no images", "mappings §8"),
         Loss("response.audio", "lost", "audio becomes its transcript", "mappings §8"),
         Loss(
             "response.citations",

@@ -106,6 +106,8 @@ class BlockWriter:
                 source = self._source(part.source, "part.video", path)
                 if kind is None:
                     self._log.note("part.video", path)
+                if part.clip is not None:
+                    self._log.note("part.video.clip", path)
                 return {"video": {"format": kind, "source": source}}
             case SearchResultContent():
                 return self._search_result(part)

@@ -8,6 +8,13 @@ REQUEST_LOSSES = table(
         *rows("images", "documents", "audio", "video"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
+        Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
         Loss("message.ext", "lost", "unknown message fields of another dialect", "canonical §2"),
         Loss(
             "message.first_assistant",
@@ -50,6 +57,7 @@ REQUEST_LOSSES = table(
             "video must be sent as base64 or as an s3:// address",
             "bedrock-vertex §3",
         ),
+        Loss("part.video.clip", "lost", "the whole video is looked at", "bedrock-vertex.md §3"),
         Loss(
             "part.image.media_type",
             "refused",
@@ -250,6 +258,20 @@ REQUEST_LOSSES = table(
             "refused",
             "grammars for the answer are not supported",
             "mappings §7",
+        ),
+        Loss(
+            "reasoning.summary",
+            "lost",
+            "how thinking is summed up cannot be said",
+            "mappings §3.5",
+            silent=True,
+        ),
+        Loss(
+            "prompt_cache",
+            "lost",
+            "mode, retention and lifetime of the whole prompt's cache",
+            "mappings §9",
+            silent=True,
         ),
         Loss("n", "refused", "one answer per request", "mappings §10"),
         Loss("modalities", "refused", "only text can be answered", "mappings §8"),

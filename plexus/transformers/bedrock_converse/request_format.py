@@ -21,6 +21,7 @@ from plexus.transformers.bedrock_converse.effort import nova_reasoning, openai_e
 from plexus.transformers.bedrock_converse.losses import REQUEST_LOSSES
 from plexus.transformers.bedrock_converse.models import (
     CLAUDE,
+    NAME,
     NOVA,
     OPENAI,
     family_of,
@@ -30,6 +31,7 @@ from plexus.transformers.bedrock_converse.tools import ToolFormatter, called, fo
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.names import ToolNames
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent
 from plexus.unified.errors import unsupported
 from plexus.unified.request import CustomTool, FunctionTool, ToolChoice, UnifiedChatRequest
@@ -161,6 +163,8 @@ class _Formatter:
         for fields in request.extra.values():
             if fields:
                 log.note("extra", next(iter(fields)))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     # messages
 

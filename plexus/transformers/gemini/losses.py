@@ -9,6 +9,13 @@ REQUEST_LOSSES = table(
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
         Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
+        Loss(
             "message.ext",
             "lost",
             "unknown message fields of another dialect",
@@ -76,6 +83,13 @@ REQUEST_LOSSES = table(
             "a text document becomes text, with its title before it",
             "mappings §8",
             condition="the document is text",
+        ),
+        Loss(
+            "part.document.filename",
+            "lost",
+            "files have no names",
+            "gemini.md §2",
+            silent=True,
         ),
         Loss(
             "part.document.url",
@@ -331,6 +345,13 @@ REQUEST_LOSSES = table(
             condition="capabilities.json_schema is false",
             needs=(Need("json_schema", (False,)),),
         ),
+        Loss("response_format.name", "lost", "a schema has no name", "gemini.md §2", silent=True),
+        Loss(
+            "response_format.description",
+            "lost",
+            "a schema has no description beside it",
+            "gemini.md §2",
+        ),
         Loss("response_format.grammar", "refused", "no grammars", "mappings §7"),
         Loss(
             "modalities",
@@ -439,6 +460,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "part.video.clip",
         "part.video.input",
         "presence_penalty",
         "reasoning.budget",

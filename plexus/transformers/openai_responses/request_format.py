@@ -22,6 +22,7 @@ from plexus.transformers.openai_responses.format_tools import (
 )
 from plexus.transformers.openai_responses.losses import NAME, REQUEST_LOSSES
 from plexus.transformers.openai_responses.request_parse import ENCRYPTED, INSTRUCTIONS, LOGPROBS
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent, ToolCallContent
 from plexus.unified.request import (
     CustomTool,
@@ -121,6 +122,8 @@ def _refuse(request: UnifiedChatRequest, writing: Writing) -> None:
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
+    if lost := unread(request.reasoning, NAME):
+        log.note("extra", lost)
 
 
 def _write_conversation(

@@ -185,6 +185,15 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
     "part.image.input": (with_part(ImageContent(source=ADDRESS)), target(images=False)),
     "part.video.input": (with_part(VideoContent(source=ADDRESS)), target(video=False)),
+    "message.phase": (asked(UnifiedMessage(role="user", content=HI.content, phase="x")), TARGET),
+    "part.video.clip": (
+        with_part(
+            VideoContent(source=MediaSource("base64", data="AA", media_type="video/mp4"), clip=RAW)
+        ),
+        TARGET,
+    ),
+    "prompt_cache": (asked(HI, prompt_cache=PromptCache(mode="explicit")), TARGET),
+    "reasoning.summary": (asked(HI, reasoning=Reasoning(effort="high", summary="auto")), TARGET),
     "part.video": (with_part(VideoContent(source=ADDRESS)), TARGET),
     "prediction": (asked(HI, prediction=RAW), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), TARGET),

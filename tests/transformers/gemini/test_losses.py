@@ -160,6 +160,16 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "part.document.input": (given(DocumentContent(source=PDF)), target(documents=False)),
     "part.image.input": (given(ImageContent(source=PNG)), target(images=False)),
     "part.video.input": (given(VideoContent(source=FILE)), target(video=False)),
+    "message.phase": (asked(user("hi", phase="commentary")), TARGET),
+    "part.document.filename": (given(DocumentContent(source=PDF, filename="x.pdf")), TARGET),
+    "response_format.name": (
+        asked(response_format=ResponseFormat(type="json_schema", name="n", schema=RAW)),
+        TARGET,
+    ),
+    "response_format.description": (
+        asked(response_format=ResponseFormat(type="json_schema", description="d", schema=RAW)),
+        TARGET,
+    ),
     "part.video": (given(VideoContent(source=FILE)), TARGET),
     "prediction": (asked(prediction=RAW), TARGET),
     "presence_penalty": (asked(presence_penalty=1.0), NO_SAMPLING),

@@ -157,6 +157,7 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
     "part.image.input": (with_part(ImageContent(source=PDF)), target(images=False)),
     "part.video.input": (with_part(VideoContent(source=PDF)), target(video=False)),
+    "message.phase": (asked(UnifiedMessage(role="user", content=HI.content, phase="x")), TARGET),
     "part.video": (with_part(VideoContent(source=MediaSource("url", url="https://e.x"))), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), NO_SAMPLING),
     "prompt_cache": (asked(HI, prompt_cache=PromptCache(auto=CacheControl())), TARGET),

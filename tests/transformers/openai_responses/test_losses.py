@@ -187,6 +187,9 @@ def two_choices() -> UnifiedChatResponse:
 RESPONSES: dict[str, UnifiedChatResponse] = {
     "response.audio": answered(AudioContent(transcript="t")),
     "response.choices": two_choices(),
+    "response.image": answered(
+        ImageContent(source=MediaSource("url", url="https://example.com/a.png"))
+    ),
     "response.citations": answered(
         TextContent(text="x", citations=(Citation(kind="document_page"),))
     ),
