@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from plexus.compiler import catalog
+from plexus.transformers.fields import REQUEST_FIELDS
 
 Rows: TypeAlias = tuple[str, ...]
 
@@ -63,7 +64,6 @@ MEANT: Mapping[str, Rows] = {
     **{
         f"UnifiedChatRequest.{name}": (name,)
         for name in (
-            "audio",
             "container",
             "context_management",
             "frequency_penalty",
@@ -95,6 +95,7 @@ MEANT: Mapping[str, Rows] = {
             "web_search",
         )
     },
+    "UnifiedChatRequest.audio": ("audio", "modalities"),
     "UnifiedChatRequest.extra": ("extra", "extra.refused", "betas", "platform.fields"),
     "UnifiedChatRequest.max_tokens": ("max_tokens", "max_tokens.prewarm"),
     "UnifiedChatRequest.prompt_cache": ("prompt_cache",),
@@ -190,7 +191,9 @@ MEANT: Mapping[str, Rows] = {
     "TextContent.text": (),
     **{
         f"{part}.source": tuple(
-            f"part.{kind}{end}" for end in ("", ".input", ".media_type", ".url", ".file_id")
+            row
+            for end in ("", ".input", ".media_type", ".url", ".file_id")
+            if (row := f"part.{kind}{end}") in REQUEST_FIELDS
         )
         for part, kind in _MEDIA.items()
     },
@@ -200,18 +203,21 @@ MEANT: Mapping[str, Rows] = {
     "VideoContent.clip": ("part.video.clip", "part.video"),
     "DocumentContent.blocks": ("part.document",),
     "DocumentContent.citations_enabled": ("part.document.citations_enabled",),
-    "DocumentContent.context": ("part.document.context",),
+    "DocumentContent.context": ("part.document.context", "part.document.title"),
     "DocumentContent.filename": ("part.document.filename", "part.document.title"),
     "DocumentContent.title": ("part.document.title",),
     **{
         f"SearchResultContent.{name}": ("part.search_result",)
         for name in ("blocks", "citations_enabled", "source", "title")
     },
+    "SearchResultContent.ext": ("part.ext", "extra", "part.search_result"),
+    "ThinkingContent.proof": ("part.thinking", "part.thinking.foreign"),
     "ThinkingContent.redacted": ("part.thinking", "part.thinking.foreign"),
     "ThinkingContent.summary": ("part.thinking", "part.thinking.foreign", "reasoning.history"),
     "ThinkingContent.text": ("part.thinking", "part.thinking.foreign", "reasoning.history"),
     "ToolCallContent.arguments": ("part.tool_call.arguments", "part.tool_call.order"),
     "ToolCallContent.kind": ("part.tool_call.custom",),
+    "ToolCallContent.proof": ("part.tool_call.proof", "part.thinking.foreign"),
     "ToolCallContent.name": ("tool.name",),
     "ToolResultContent.content": (
         "part.tool_result.media",
@@ -236,7 +242,7 @@ MEANT: Mapping[str, Rows] = {
     "MediaSource.file_id": ("part.image.file_id", "part.document.file_id"),
     "MediaSource.kind": (),
     "MediaSource.media_type": ("part.image.media_type",),
-    "MediaSource.url": ("part.image.url", "part.document.url"),
+    "MediaSource.url": ("part.image", "part.image.url", "part.document.url"),
     **{
         f"Citation.{name}": ("part.text.citations",)
         for name in (

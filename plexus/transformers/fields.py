@@ -63,6 +63,7 @@ REQUEST_FIELDS = frozenset(
         "part.tool_call.arguments",
         "part.tool_call.custom",
         "part.tool_call.order",
+        "part.tool_call.proof",
         "part.tool_result.is_error",
         "part.tool_result.media",
         "part.tool_result.missing",

@@ -16,7 +16,12 @@ from plexus.compiler.pipeline import planned
 from plexus.compiler.plan import PlannedTarget
 from plexus.compiler.profiles import profiles, typed
 from plexus.compiler.shape import validator_for
+from plexus.streaming.document import JsonBody
+from plexus.transformers import openai_chat
+from plexus.transformers.base import ClientCall
 from plexus.transformers.capabilities import Capabilities
+from plexus.unified.errors import PlexusError
+from plexus.unified.request import Source
 from tests.compiler.builds import examined
 
 ROOT = Path(__file__).parents[2]
@@ -148,8 +153,7 @@ def target(name: str, model: dict[str, Any] | None = None, **provider: Any) -> P
 
 
 def test_limits_and_habits_hold_at_the_maker_s_service_only() -> None:
-    claude = {"type": "anthropic-messages", "api_base_url": "https://api.anthropic.com/v1"}
-    at_home = target("claude-haiku-4-5", **claude).capabilities
+    at_home = target("claude-haiku-4-5", **CLAUDE).capabilities
     router = target("anthropic/claude-haiku-4.5", api_base_url="https://openrouter.ai/api/v1")
     assert (at_home["images"], at_home["max_output_tokens"]) == (True, 64000)
     assert (at_home["thinking"], at_home["forced_tool_choice"]) == ("budget", True)
@@ -201,3 +205,76 @@ def test_explain_names_source_and_date() -> None:
     assert "model data (openai-chat.md §7, mappings.md §5.3, models.dev; 2026-11-26)" in text
     assert "images=true" in text
     assert "images             at every target" in text
+
+
+CLAUDE = {"type": "anthropic-messages", "api_base_url": "https://api.anthropic.com/v1"}
+
+
+def sent(name: str, asked: dict[str, Any], **provider: Any) -> dict[str, Any]:
+    """The body that a chat client's request becomes for a model of which data is shipped."""
+    to = target(name, **(provider or CLAUDE))
+    body = {"model": "a", "messages": [{"role": "user", "content": "hi"}], **asked}
+    source = Source(dialect="openai-chat")
+    call = ClientCall(
+        model="a", stream=True, body=JsonBody.parse(json.dumps(body).encode()), source=source
+    )
+    dialect = catalog.dialect(to.routes[0].upstream)
+    wire = dialect.format_request(openai_chat.parse_request(call), to.to())
+    made: dict[str, Any] = json.loads(wire.body)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("claude-3-5-haiku-20241022", 8192),
+        ("claude-opus-5", 32_000),
+        ("claude-some-day", 32_000),
+    ],
+)
+def test_the_default_of_max_tokens_fits_the_model(name: str, tokens: int) -> None:
+    assert sent(name, {})["max_tokens"] == tokens
+
+
+def test_more_tokens_than_the_model_has_are_not_asked_for() -> None:
+    assert sent("claude-haiku-4-5", {"max_tokens": 100_000})["max_tokens"] == 64_000
+    assert sent("claude-some-day", {"max_tokens": 100_000})["max_tokens"] == 100_000
+
+
+TOOL = {
+    "tools": [{"type": "function", "function": {"name": "f"}}],
+    "tool_choice": "required",
+}
+
+
+def test_a_model_that_refuses_forcing_is_asked_in_words() -> None:
+    assert sent("claude-opus-5", TOOL)["tool_choice"] == {"type": "any"}
+    refused = sent("claude-opus-5-5", TOOL)
+    assert refused.get("tool_choice", {"type": "auto"}) == {"type": "auto"}
+    assert len(refused["messages"][-1]["content"]) == 2
+
+
+def test_an_older_model_thinks_within_a_budget() -> None:
+    asked = {"reasoning_effort": "low", "max_tokens": 20_000}
+    assert sent("claude-haiku-4-5", asked)["thinking"]["type"] == "enabled"
+    assert sent("claude-opus-5", asked)["thinking"]["type"] == "adaptive"
+
+
+IMAGE = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "what is it?"},
+                {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+            ],
+        }
+    ]
+}
+
+
+def test_an_image_is_refused_for_a_model_that_reads_only_text() -> None:
+    router = {"type": "openai-chat", "api_base_url": "https://llm.example.com/v1"}
+    with pytest.raises(PlexusError, match="takes no images"):
+        sent("deepseek/deepseek-v4-pro", IMAGE, **router)
+    assert sent("gpt-4o", IMAGE, **router)["messages"][0]["content"][1]["type"] == "image_url"

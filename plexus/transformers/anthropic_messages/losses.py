@@ -140,6 +140,13 @@ REQUEST_LOSSES = table(
             "part.compaction", "lost", "compaction of another dialect", "canonical §2", foreign=True
         ),
         Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
+        Loss(
             "part.tool_call.arguments",
             "approximated",
             "arguments that are no JSON object are wrapped in one",

@@ -129,6 +129,13 @@ REQUEST_LOSSES = table(
         Loss("part.opaque", "lost", "parts only another dialect knows", "canonical §2"),
         Loss("part.compaction", "lost", "compaction of another dialect", "canonical §2"),
         Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
+        Loss(
             "part.tool_call.arguments",
             "approximated",
             "arguments that are no JSON object are wrapped in one",

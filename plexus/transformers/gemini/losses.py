@@ -57,6 +57,13 @@ REQUEST_LOSSES = table(
             foreign=True,
         ),
         Loss(
+            "part.audio",
+            "refused",
+            "audio is only taken with its data",
+            "mappings §8",
+            condition="the audio is only named by its id",
+        ),
+        Loss(
             "part.image",
             "approximated",
             "an image is named by its address, which only newer models fetch",
@@ -455,6 +462,7 @@ REQUEST_FIELDS = frozenset(
         "part.thinking",
         "part.thinking.foreign",
         "part.tool_call.order",
+        "part.tool_call.proof",
         "part.tool_result.is_error",
         "part.tool_result.media",
         "part.tool_result.missing",

@@ -219,7 +219,8 @@ class PartWriter:
                         self._log.note("part.image.detail", path)
             case AudioContent(source=source):
                 if source is None:
-                    raise invalid("audio is only taken with its data", path)
+                    self._log.note("part.audio", path)
+                    return {}
                 wire = self._source(source, "audio/wav", "audio", path)
             case VideoContent(source=source, clip=clip):
                 wire = self._source(source, "video/mp4", "video", path)

@@ -68,6 +68,7 @@ REQUEST_FIELDS = frozenset(
         "part.thinking.foreign",
         "part.tool_call.arguments",
         "part.tool_call.custom",
+        "part.tool_call.proof",
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
@@ -399,6 +400,13 @@ REQUEST_LOSSES = table(
             "lost",
             "reasoning proved by another vendor is not replayed",
             "canonical.md §6",
+        ),
+        Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
         ),
         Loss(
             "part.tool_call.custom",

@@ -18,7 +18,7 @@ _BUDGETS: tuple[tuple[int, ThinkLevel], ...] = (
     (28672, "high"),
     (48000, "xhigh"),
 )
-_SUMMARIES = ("auto", "concise", "detailed")
+SUMMARIES = ("auto", "concise", "detailed")
 
 
 def effort_of_budget(tokens: int) -> ThinkLevel:
@@ -136,7 +136,7 @@ def _object(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
         found["max_tokens"] = wanted.max_tokens
     else:
         found["enabled"] = True
-    if wanted.summary in _SUMMARIES:
+    if wanted.summary in SUMMARIES:
         found["summary"] = wanted.summary
     if wanted.include is False:
         found["exclude"] = True

@@ -290,6 +290,13 @@ REQUEST_LOSSES = table(
             "canonical.md §6",
         ),
         Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
+        Loss(
             "part.tool_result.is_error",
             "approximated",
             "the error flag of a tool result becomes the prefix Error:",

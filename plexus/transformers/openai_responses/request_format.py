@@ -12,7 +12,7 @@ from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
-from plexus.transformers.openai_chat.reasoning import choose_effort
+from plexus.transformers.openai_chat.reasoning import SUMMARIES, choose_effort
 from plexus.transformers.openai_responses.format_items import ItemWriter
 from plexus.transformers.openai_responses.format_parts import Writing
 from plexus.transformers.openai_responses.format_tools import (
@@ -274,7 +274,7 @@ def _write_reasoning(body: Body, wanted: Reasoning | None, writing: Writing) -> 
         if effort is not None:
             out["effort"] = effort
         if effort not in (None, "none") and wanted.include is not False:
-            out["summary"] = "auto"
+            out["summary"] = wanted.summary if wanted.summary in SUMMARIES else "auto"
     if out:
         body["reasoning"] = out
 

@@ -181,6 +181,19 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "part.tool_result.media": (called(DocumentContent(source=PDF)), TARGET),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (with_part(ToolResultContent(tool_call_id="gone")), TARGET),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=FOREIGN),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(F,),
+        ),
+        TARGET,
+    ),
     "part.audio.input": (with_part(AudioContent(source=ADDRESS)), target(audio=False)),
     "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
     "part.image.input": (with_part(ImageContent(source=ADDRESS)), target(images=False)),

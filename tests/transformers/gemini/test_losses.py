@@ -156,6 +156,7 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     ),
     "part.tool_result.missing": (asked(user("hi"), CALL), TARGET),
     "part.tool_result.orphan": (asked(user("hi"), RESULT), TARGET),
+    "part.audio": (given(AudioContent(id="audio_1")), TARGET),
     "part.audio.input": (given(AudioContent(source=FILE)), target(audio=False)),
     "part.document.input": (given(DocumentContent(source=PDF)), target(documents=False)),
     "part.image.input": (given(ImageContent(source=PNG)), target(images=False)),

@@ -148,6 +148,19 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         with_result(ImageContent(source=MediaSource("url", url="https://e.x"))),
         TARGET,
     ),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=SIGNED),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(FunctionTool(name="f"),),
+        ),
+        TARGET,
+    ),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (
         with_part(ToolResultContent(tool_call_id="gone"), role="tool"),

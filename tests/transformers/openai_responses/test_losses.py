@@ -124,6 +124,19 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         TARGET,
     ),
     "part.tool_result.is_error": (with_result(is_error=True), TARGET),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=SIGNED),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(FunctionTool(name="f"),),
+        ),
+        TARGET,
+    ),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (
         asked(HI, UnifiedMessage(role="tool", content=(ToolResultContent(tool_call_id="x"),))),
