@@ -4,20 +4,11 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from plexus.transformers.openai_chat.names import base62
+
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def base62(text: str, length: int = 24) -> str:
-    """The first ``length`` characters of SHA-256 in base 62."""
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
 
 
 def legal_id(value: str, prefix: str, salt: str = "") -> str:
