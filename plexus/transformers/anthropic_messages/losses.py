@@ -464,6 +464,7 @@ RESPONSE_LOSSES = table(
             "converted",
             "a foreign proof travels in an envelope",
             "canonical §6",
+            silent=True,
         ),
         Loss(
             "response.tool_call.arguments",
