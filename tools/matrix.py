@@ -130,7 +130,7 @@ MEANT: Mapping[str, Rows] = {
     "FunctionTool.cache_control": ("part.cache_control",),
     "FunctionTool.description": ("tool.description",),
     "FunctionTool.ext": ("tool.ext",),
-    "FunctionTool.name": ("tool.name",),
+    "FunctionTool.name": ("tool.name", "tool.function"),
     "FunctionTool.parameters": ("tool.schema",),
     "FunctionTool.strict": ("tool.strict",),
     "CustomTool.description": ("tool.custom", "tool.description"),

@@ -279,13 +279,18 @@ def _capabilities(data: dict[str, Json]) -> dict[str, Json]:
         "tools_max",
     )
     return {
-        key: _whole(value)
-        if key in whole
-        else tuple(item for item in value if item is not None)
-        if isinstance(value, list)
-        else value
+        key: _whole(value) if key in whole else _listed(value)
         for key, value in sorted(data.items())
     }
+
+
+def _listed(value: Json) -> Json:
+    """Lists as tuples, without items that were wrong."""
+    if isinstance(value, dict):
+        return {name: _listed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(item for item in value if item is not None)
+    return value
 
 
 def _steps(at: Path, data: dict[str, Json]) -> tuple[StepUse, ...]:

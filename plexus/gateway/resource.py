@@ -8,6 +8,7 @@ from falcon.asgi import Request, Response
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
 from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
+from plexus.gateway.record import Record
 from plexus.gateway.services import Services
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
@@ -68,7 +69,11 @@ class ModelResource:
             timeouts=self.timeouts,
             reveal=self.reveal_model,
             what=f"{dialect.NAME} clients" if operation is None else operation.name,
-            translate=_chat(dialect) if operation is None else _beside(operation, services),
+            translate=(
+                _chat(dialect, record, services)
+                if operation is None
+                else _beside(operation, services)
+            ),
         )
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
@@ -94,9 +99,20 @@ class ModelResource:
         )
 
 
-def _chat(dialect: Dialect) -> Translate:
+def _chat(dialect: Dialect, record: Record, services: Services) -> Translate:
     def translate(target: Target, call: ClientCall) -> Translation | None:
-        return target.translation(dialect.NAME, call)
+        found = target.candidate(dialect, call)
+        if found is None:
+            return None
+        if found.condition is not None:
+            services.log.debug(
+                "dialect chosen",
+                id=record.id,
+                target=target.name,
+                because=found.condition.name,
+                dialect=found.translation.upstream.NAME,
+            )
+        return found.translation
 
     return translate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plexus.compiler.explain import explain
+from plexus.compiler.explain import as_data, explain
 from plexus.compiler.pipeline import planned
 from tests.compiler.builds import examined
 
@@ -195,4 +195,6 @@ def test_explain_has_the_same_facts() -> None:
         "    thinking           goes back to its own family: openai",
         "    tokens of context  at least 200000, at most 400000",
     ]
+    (found,) = as_data(planned(examined(written)), "a")["unfit"][:1]
+    assert (found["index"], found["code"]) == (1, "P461")
     assert "together" not in explain(planned(examined(config({}))), "a")

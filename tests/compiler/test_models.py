@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plexus.compiler import catalog, models
-from plexus.compiler.explain import explain
+from plexus.compiler.explain import as_data, explain
 from plexus.compiler.models import MAKERS, bare, known, maker
 from plexus.compiler.pipeline import planned
 from plexus.compiler.plan import PlannedTarget
@@ -193,7 +193,7 @@ def test_nothing_is_known_of_an_echo() -> None:
     plan = planned(examined(config))
     found = plan.targets["p/claude-haiku-4-5"]
     assert (found.data, found.capabilities) == (None, {})
-    assert "model data" not in explain(plan, "a")
+    assert "known by its name" not in explain(plan, "a")
 
 
 def test_explain_names_source_and_date() -> None:
@@ -201,8 +201,14 @@ def test_explain_names_source_and_date() -> None:
         "providers": {"p": {"type": "openai-chat", "api_base_url": "https://llm.example.com/v1"}},
         "aliases": {"a": {"targets": ["p/gpt-4o"]}},
     }
-    text = explain(planned(examined(config)), "a")
-    assert "model data (openai-chat.md §7, mappings.md §5.3, models.dev; 2026-11-26)" in text
+    plan = planned(examined(config))
+    text = explain(plan, "a")
+    (told,) = as_data(plan, "a")["targets"]
+    assert "model known by its name (2026-11-26)" in text
+    assert told["model"] == {
+        "source": ("openai-chat.md §7", "mappings.md §5.3", "models.dev"),
+        "date": "2026-11-26",
+    }
     assert "images=true" in text
     assert "images             at every target" in text
 

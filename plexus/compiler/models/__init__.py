@@ -67,10 +67,11 @@ class Maker(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Known(Struct, frozen=True):
-    """What is known about one target's model, ``origin`` in words: source and date."""
+    """What is known about one target's model, and where and when from."""
 
     capabilities: dict[str, Any]
-    origin: str
+    source: tuple[str, ...]
+    date: str
 
 
 _decode = msgspec.json.Decoder(Maker).decode
@@ -103,7 +104,7 @@ def known(model: str, family: str, dialects: Iterable[str]) -> Known | None:
                 return None
             own = found.family == family and not set(found.dialects).isdisjoint(dialects)
             said = row.capabilities | (row.native if own else {})
-            return Known(typed(said), f"{', '.join(row.source)}; {row.date}")
+            return Known(typed(said), row.source, row.date)
     return None
 
 

@@ -555,6 +555,7 @@ REQUEST_FIELDS = frozenset(
         "tool.builtin",
         "tool.description",
         "tool.ext",
+        "tool.function",
         "tool.name",
         "tool.schema",
         "tool.server",

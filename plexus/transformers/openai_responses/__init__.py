@@ -18,6 +18,7 @@ from plexus.transformers.openai_responses.errors import (
     format_stream_error,
     parse_error,
 )
+from plexus.transformers.openai_responses.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
 from plexus.transformers.openai_responses.losses import (
     FAMILY,
     NAME,
@@ -40,6 +41,7 @@ from plexus.transformers.openai_responses.stream_parser import ResponsesStreamPa
 from plexus.unified.request import UnifiedChatRequest
 
 __all__ = [
+    "ASKED_TOOLS",
     "FAMILY",
     "FORWARDED_HEADERS",
     "NAME",
@@ -47,6 +49,7 @@ __all__ = [
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
     "RESPONSE_LOSSES",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",
@@ -60,6 +63,7 @@ __all__ = [
     "parse_response",
     "passthrough",
     "rename_model",
+    "request_facts",
     "stream_formatter",
     "stream_observer",
     "stream_parser",

@@ -20,6 +20,9 @@ MODEL = TargetModel(
         json_schema=True,
         max_output_tokens=16384,
         max_tokens_field="max_completion_tokens",
+        server_tools={
+            "openai-chat": (),
+        },
         thinking="none",
     ),
 )
