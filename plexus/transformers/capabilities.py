@@ -33,6 +33,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Only one of the two may be sent (errors.md §5)."""
     thinking: Literal["adaptive", "budget", "none"] | None = None
     thinking_off: Literal["disabled", "between_tools", "refused"] | None = None
+    thinking_binding: bool | None = None
+    """Signed thinking is refused behind a prefix that changed, unless it may be dropped; for that
+    the provider must take the beta (anthropic-messages.md §11)."""
     efforts: tuple[str, ...] | None = None
     forced_tool_choice: bool | None = None
     strict_tools: bool | None = None
