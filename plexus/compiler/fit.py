@@ -170,7 +170,7 @@ def _lacking(ability: Ability, targets: Sequence[tuple[int, PlannedTarget]]) -> 
                 index,
                 ability.code,
                 f"{_named(target)} {ability.lacking}: {ability.then}",
-                f'write "capabilities": {{"{ability.capability}": false}} at its model if it is meant',
+                f'write "capabilities": {{"{ability.capability}": false}} at its model if meant',
                 target.name,
             )
             return
