@@ -173,6 +173,24 @@ def test_4_a_websocket_opens_at_once(gateways: Callable[[str], Gateway]) -> None
     assert min(times) < 0.05
 
 
+def test_5_discovery_shows_two_aliases(tmp_path: Path) -> None:
+    """What Claude Code asks for, and the rule by which it picks (``ecosystem.md`` §1.3)."""
+    settings = {
+        "providers": {"echo": {"type": "echo", "models": ["echo"]}},
+        "aliases": {
+            name: {"targets": ["echo/echo"], "description": f"It is {name}"}
+            for name in ("claude-one", "claude-two", "fast")
+        },
+    }
+    with gateway(settings, tmp_path, environment={}) as served:
+        headers = {"anthropic-version": VERSIONS[0], "authorization": "Bearer unused"}
+        answer = served.ask("/v1/models?limit=1000", headers=headers)
+    listed = {model["id"]: model["display_name"] for model in answer.json["data"]}
+    picked = {name: shown for name, shown in listed.items() if name[:6] in ("claude", "anthro")}
+    assert picked == {name: f"It is {name}" for name in ("claude-one", "claude-two")}
+    assert answer.json["has_more"] is False
+
+
 @pytest.mark.parametrize("ending", ["error_data", "error_event", "cut", "silent_end"])
 @pytest.mark.parametrize(
     ("client", "dialect"),
