@@ -16,9 +16,11 @@ from plexus.streaming.framing import readable
 from plexus.transformers.base import TRACING, ClientCall, Dialect, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import Loss, LossLog, table
+from plexus.transformers.recall import Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import Answer, Failure, StreamTranslation
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid, unsupported
+from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import UnifiedUsage
 
 GEMINI = "gemini"
@@ -44,7 +46,12 @@ class GeminiEmbeddings(Struct, frozen=True):
     upstream: Dialect
     target: TargetModel
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "GeminiPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "GeminiPrepared":
         """Raises PlexusError (400) for token arrays and what is no list of texts."""
         log = LossLog(LOSSES)
         fields = call.body.fields

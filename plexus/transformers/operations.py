@@ -22,11 +22,13 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
+from plexus.transformers.recall import Kept, Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
     Failure,
     Translation,
+    forget,
     passed_failure,
     renamed,
     truncated,
@@ -34,6 +36,7 @@ from plexus.transformers.translation import (
     unreadable,
 )
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
+from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedUsage
 
 OPENAI = ("openai-chat", "openai-responses")
@@ -93,7 +96,12 @@ class Forward(Struct, frozen=True):
     operation: Operation
     platform: Platform = VENDOR
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "ForwardPrepared":
         form = call.form
         if form is None:
             body = call.body.edit({"model": msgspec.json.encode(self.target.model)})
@@ -166,6 +174,7 @@ class ForwardStream:
         self._decoder = SSEDecoder()
         self.content_type = "text/event-stream"
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
+        self.keep: Callable[[Kept], None] = forget
         self._ended = False
 
     def feed(self, data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.proofs import SENTINEL
 from plexus.unified.content import Content, Origin, Proof, ThinkingContent, ToolCallContent
 from plexus.unified.request import Reasoning, UnifiedChatRequest, UnifiedMessage
 
@@ -99,7 +100,7 @@ def _signed(message: UnifiedMessage) -> UnifiedMessage:
     )
 
 
-_SENTINEL = Proof("skip_thought_signature_validator", "signature", Origin("gemini"))
+_SENTINEL = Proof(SENTINEL, "signature", Origin("gemini"))
 """Documented by Google for histories that another model wrote (canonical.md §6)."""
 
 

@@ -1,30 +1,13 @@
-"""Names and ids legal at Anthropic, by rules that need no state (mappings.md §5.2)."""
+"""Names, and ids of messages, that Anthropic takes, by rules without state (mappings.md §5.2)."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 
+from plexus.transformers.ids import base62
+
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def base62(text: str, length: int = 24) -> str:
-    """The first ``length`` characters of SHA-256 in base 62."""
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
-
-
-def legal_id(value: str, prefix: str, salt: str = "") -> str:
-    """``value`` where Anthropic takes it, else an id made from it; ``salt`` forces a new one."""
-    if not salt and _LEGAL_ID.fullmatch(value):
-        return value
-    return prefix + base62(value + salt)
 
 
 def message_id(value: str) -> str:

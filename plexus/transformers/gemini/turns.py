@@ -10,9 +10,9 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from plexus.transformers.gemini.names import NAME
-from plexus.transformers.gemini.signatures import SENTINEL
 from plexus.transformers.gemini.writer import PartWriter, Wire, Written
 from plexus.transformers.losses import LossLog
+from plexus.transformers.proofs import SENTINEL
 from plexus.unified.content import (
     Content,
     Proof,

@@ -7,20 +7,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
+from plexus.transformers.ids import base62, openai_id
+
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _NAME_LIMIT = 64
-_ID_LIMIT = 64
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def base62(text: str, length: int = 24) -> str:
-    """The first ``length`` base-62 digits of the SHA-256 of ``text`` (at most 43 are distinct)."""
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
 
 
 def legal_id(call_id: str, length: int | None = None) -> str:
@@ -31,9 +21,7 @@ def legal_id(call_id: str, length: int | None = None) -> str:
     if length is not None:
         fits = len(call_id) == length and call_id.isascii() and call_id.isalnum()
         return call_id if fits else base62(call_id, length)
-    if 0 < len(call_id) <= _ID_LIMIT:
-        return call_id
-    return "call_" + base62(call_id)
+    return openai_id(call_id)
 
 
 class ToolNames:

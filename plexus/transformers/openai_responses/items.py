@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.openai_chat.names import base62
+from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.reading import NULL, STR, Level
 from plexus.transformers.openai_responses.content import arguments_of, encoded, ext_of, joined_texts
 from plexus.transformers.openai_responses.losses import NAME
