@@ -62,11 +62,13 @@ class MemoryVault:
         size = kept.turn.size + _PLACE_BYTES * len(places)
         if size > self._size or self._turns < 1:
             return
-        for place in places:
-            self._forget(self._found.get(place))
+        older = {self._found[place] for place in places if place in self._found}
         number = next(self._numbers)
         self._entries[number] = _Entry(kept.turn, places, size)
         self._found.update(dict.fromkeys(places, number))
+        for past in older:
+            if not any(self._found[place] == past for place in self._entries[past].places):
+                self._forget(past)
         self._ends.append((self._clock() + self._ttl, number))
         self._held += size
         while self._held > self._size or len(self._entries) > self._turns:

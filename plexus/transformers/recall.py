@@ -3,8 +3,8 @@
 Pure: which turns are worth keeping and by which keys, which keys a request asks for, and where what
 was kept goes.  Where it is kept is the gateway's business (``gateway/vault.py``).
 
-A key is bound to the question the turn answered, for vendors count their call ids from nought in
-each conversation.
+A key is bound to the question the turn belongs to, for vendors count their call ids from nought in
+each conversation; where there is no id, to the step after the question as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -115,7 +115,9 @@ def keep(
     plain = calls and takes_plain(dialect, target)
     if not any(_is_proof(part) or (plain and _is_thought(part)) for part in parts):
         return None
-    asked = _digest(_question(request.messages))
+    asked = _Asked()
+    for message in request.messages:
+        asked.pass_by(message)
     by_content = request.source.dialect == GEMINI
     kept: list[ThinkingContent | TextContent | Called | Spoken] = []
     keys: list[Key] = []
@@ -133,12 +135,12 @@ def keep(
             case ToolCallContent():
                 names = tuple(_names(part, by_content))
                 kept.append(Called(names, part.proof))
-                keys += [_key(name, asked) for name in names]
+                keys += asked.keys(names)
             case _:
                 continue
         size += _PART_BYTES + (0 if part.proof is None else len(part.proof.value))
     if not calls and (text := _text_name(parts)):
-        keys.append(_key(text, asked))
+        keys += asked.keys((text,))
     if not keys:
         return None
     return Kept(tuple(dict.fromkeys(keys)), Turn(tuple(kept), target.family, size))
@@ -190,15 +192,13 @@ class Recorder:
 def wanted(request: UnifiedChatRequest) -> dict[int, tuple[Key, ...]]:
     """The keys of the turns that Plexus may know, by the index of their message."""
     found: dict[int, tuple[Key, ...]] = {}
-    question, asked = "", b""
+    asked = _Asked()
     for index, message in enumerate(request.messages):
-        if message.role == "user" and (text := message.text):
-            question, asked = text, b""
-        elif message.role == "assistant":
-            asked = asked or _digest(question)
-            keys = tuple(_key(name, asked) for name in _turn_names(message.content))
+        if message.role == "assistant":
+            keys = tuple(asked.keys(_turn_names(message.content)))
             if keys:
                 found[index] = keys
+        asked.pass_by(message)
     return found
 
 
@@ -229,7 +229,7 @@ def _names(call: ToolCallContent, by_content: bool) -> Iterator[str]:
     """By its id, in every form a client may have been given it; by what it says."""
     ids = (call.id, anthropic_id(call.id, "toolu_"), openai_id(call.id))
     for call_id in dict.fromkeys(ids):
-        yield f"id {call_id}"
+        yield _ID + call_id
     if by_content:
         yield f"call {call.name} {_digest(_sorted(call.arguments)).hex()}"
 
@@ -240,14 +240,29 @@ def _text_name(parts: Iterable[Content]) -> str:
     return f"text {text}" if text else ""
 
 
-def _question(messages: Sequence[UnifiedMessage]) -> str:
-    """The last one, the same in every turn that goes on from it."""
-    texts = (message.text for message in reversed(messages) if message.role == "user")
-    return next(filter(None, texts), "")
+class _Asked:
+    """The last question on the way through a conversation, and how many turns came after it."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._step = 0
+        self._known: bytes | None = None
+
+    def pass_by(self, message: UnifiedMessage) -> None:
+        if message.role == "assistant":
+            self._step += 1
+        elif message.role == "user" and (text := message.text):
+            self._text, self._step, self._known = text, 0, None
+
+    def keys(self, names: Iterable[str]) -> Iterator[Key]:
+        for name in names:
+            if self._known is None:
+                self._known = _digest(self._text)
+            step = b"" if name.startswith(_ID) else b"%d " % self._step
+            yield sha256(self._known + step + _encoded(name)).digest()[:_KEY_BYTES]
 
 
-def _key(name: str, asked: bytes) -> Key:
-    return sha256(asked + _encoded(name)).digest()[:_KEY_BYTES]
+_ID = "id "
 
 
 def _digest(text: str) -> bytes:

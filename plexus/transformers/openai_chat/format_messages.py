@@ -156,6 +156,9 @@ class MessageWriter:
             match part:
                 case ThinkingContent():
                     pass
+                case TextContent(text="") if len(message.content) > 1 and not self._writing.native:
+                    # Google ends a stream with one.
+                    pass
                 case ToolCallContent():
                     calls.append(self._call(part, where))
                 case RefusalContent(text=text) if self._knows_refusals:
