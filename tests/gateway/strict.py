@@ -223,6 +223,25 @@ class OpenRouter(DeepSeek):
             message["reasoning_details"] = self._details(question, step)
         return answer
 
+    def stream(self, question: str, step: int) -> list[bytes]:
+        """Each fragment is an entry of the same index; the signature comes with the last."""
+        out: list[bytes] = []
+        for said in super().stream(question, step):
+            if b"reasoning_content" in said:
+                chunk = json.loads(said.removeprefix(b"data: "))
+                delta = chunk["choices"][0]["delta"]
+                text = delta.pop("reasoning_content")
+                if text:
+                    (whole,) = self._details(question, step)
+                    entry = {**whole, "text": text, "signature": None}
+                    delta |= {"reasoning": text, "reasoning_details": [entry]}
+                elif delta.get("content") == SAID[: len(SAID) // 3]:
+                    entry = {**self._details(question, step)[0], "text": ""}
+                    delta["reasoning_details"] = [entry]
+                said = b"data: %b\n\n" % json.dumps(chunk).encode()
+            out.append(said)
+        return out
+
 
 class OpenAI(Provider):
     """Reasoning items before what they led to; ids only with them (openai-responses.md §2)."""

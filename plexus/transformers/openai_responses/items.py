@@ -108,8 +108,12 @@ def parse_reasoning(level: Level, origin: Origin) -> ThinkingContent:
         proof, item_id = open_envelope(sealed), None
     elif sealed:
         proof = Proof(sealed, "encrypted", origin)
+    text = "".join(texts or ())
+    if proof is not None and proof.kind == "signature" and not text:
+        # A signature is of the text, which stands among the summaries for want of another place.
+        text, summary = "\n\n".join(summary or ()), None
     return ThinkingContent(
-        text="".join(texts or ()),
+        text=text,
         summary=tuple(summary) if summary else None,
         id=item_id,
         proof=proof,
