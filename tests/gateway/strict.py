@@ -201,16 +201,17 @@ class DeepSeek(Provider):
 class OpenRouter(DeepSeek):
     """``reasoning_details`` go back unmodified and in order (vendors.md §5)."""
 
-    def _details(self, question: str, step: int) -> list[Json]:
+    def details(self, question: str, step: int) -> list[Json]:
         kind = {"format": "anthropic-claude-v1", "index": 0}
+        signature = self.proof(question, step)
         text = thought(question, step)
-        return [{"type": "reasoning.text", "text": text, **kind, "signature": "sig" + text[:4]}]
+        return [{"type": "reasoning.text", "text": text, **kind, "signature": signature}]
 
     def judge(self, body: Json, question: str) -> tuple[int, str]:
         step, lacking = 0, ""
         for turn in body["messages"]:
             if turn["role"] == "assistant":
-                if turn.get("reasoning_details") != self._details(question, step):
+                if turn.get("reasoning_details") != self.details(question, step):
                     lacking += f"reasoning_details of step {step} "
                 step += 1
         return step, lacking
@@ -220,11 +221,11 @@ class OpenRouter(DeepSeek):
         message = answer["choices"][0]["message"]
         if message.pop("reasoning_content", None):
             message["reasoning"] = thought(question, step)
-            message["reasoning_details"] = self._details(question, step)
+            message["reasoning_details"] = self.details(question, step)
         return answer
 
     def stream(self, question: str, step: int) -> list[bytes]:
-        """Each fragment is an entry of the same index; the signature comes with the last."""
+        """Fragments of a thought are entries of one index; what is whole comes behind them."""
         out: list[bytes] = []
         for said in super().stream(question, step):
             if b"reasoning_content" in said:
@@ -232,15 +233,26 @@ class OpenRouter(DeepSeek):
                 delta = chunk["choices"][0]["delta"]
                 text = delta.pop("reasoning_content")
                 if text:
-                    (whole,) = self._details(question, step)
-                    entry = {**whole, "text": text, "signature": None}
+                    entry = {**self.details(question, step)[0], "text": text}
+                    entry.pop("signature", None)
                     delta |= {"reasoning": text, "reasoning_details": [entry]}
                 elif delta.get("content") == SAID[: len(SAID) // 3]:
-                    entry = {**self._details(question, step)[0], "text": ""}
-                    delta["reasoning_details"] = [entry]
+                    begun, *rest = self.details(question, step)
+                    end = [{**begun, "text": ""}] if "signature" in begun else []
+                    delta["reasoning_details"] = [*end, *rest]
                 said = b"data: %b\n\n" % json.dumps(chunk).encode()
             out.append(said)
         return out
+
+
+class OpenRouterGemini(OpenRouter):
+    """A signature of Gemini's is an entry with the id of its call."""
+
+    def details(self, question: str, step: int) -> list[Json]:
+        kind = {"format": "google-gemini-v1"}
+        text = {"type": "reasoning.text", "text": thought(question, step), **kind, "index": 0}
+        signature = {"type": "reasoning.encrypted", "data": self.proof(question, step), **kind}
+        return [text, {**signature, "id": self.call_id(question, step, 0), "index": 1}]
 
 
 class OpenAI(Provider):

@@ -23,7 +23,15 @@ from tests.faults.server import fault_server
 from tests.gateway.agents import AGENTS
 from tests.gateway.conftest import provider
 from tests.gateway.harness import Gateway, Json, gateway
-from tests.gateway.strict import ANSWER, PROVIDERS, STEPS, OpenRouter, Provider, proof
+from tests.gateway.strict import (
+    ANSWER,
+    PROVIDERS,
+    STEPS,
+    OpenRouter,
+    OpenRouterGemini,
+    Provider,
+    proof,
+)
 
 SHORT = {
     "openai-chat": "chat",
@@ -161,12 +169,13 @@ def test_without_the_vault_a_conversation_goes_on(
 
 @MODES
 @pytest.mark.parametrize("client", SHORT)
+@pytest.mark.parametrize("router", [OpenRouter, OpenRouterGemini])
 def test_details_of_a_router_come_back_as_they_were(
-    tmp_path: Path, client: str, stream: bool
+    tmp_path: Path, router: type[Provider], client: str, stream: bool
 ) -> None:
     """OpenRouter's proofs are of many vendors; it keeps them apart itself (vendors.md §5)."""
     alias = "chat-steps"
-    with served(tmp_path, {"openai-chat": OpenRouter}, {"openai-chat": ROUTER}) as found:
+    with served(tmp_path, {"openai-chat": router}, {"openai-chat": ROUTER}) as found:
         assert found.converse(client, "openai-chat", stream, alias) == WHOLE
         assert found.converse(client, "openai-chat", stream, alias, strips=True) == WHOLE
 

@@ -3,13 +3,16 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from plexus.transformers.openai_chat.answer_message import proof_detail
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_chat.start import THINK_TAGS, opening
-from plexus.transformers.openai_chat.thinking import format_details, readable
+from plexus.transformers.openai_chat.thinking import format_details, readable, signed_calls
+from plexus.transformers.proofs import ROUTERS
 from plexus.unified.content import (
     AudioContent,
     Content,
@@ -151,6 +154,8 @@ class MessageWriter:
         calls: list[Wire] = []
         refusal: list[str] = []
         out: Wire = {"role": "assistant"}
+        if self._writing.may_replay("gemini"):
+            message = replace(message, content=signed_calls(message.content))
         for number, part in enumerate(message.content):
             where = f"{path}.content[{number}]"
             match part:
@@ -230,8 +235,17 @@ class MessageWriter:
         # DeepSeek refuses a call whose reasoning is missing, even an empty one (traps.md T80).
         if kept or (calls and capabilities.reasoning_echo == "required"):
             _put(out, field, "".join(map(readable, kept)), capabilities.think_tags or THINK_TAGS)
-        if any(part.proof is not None for part in kept) and not capabilities.known_fields_only:
-            out["reasoning_details"] = format_details(kept)
+        if capabilities.known_fields_only:
+            return
+        router = writing.target.family in ROUTERS
+        signed = [(p, call.id) for call in message.tool_calls if router and (p := call.proof)]
+        proofs = [p for part in kept if (p := part.proof)] + [p for p, _ in signed]
+        if proofs:
+            details = format_details(kept, proofs[0])
+            for proof, call_id in signed:
+                call_id = legal_id(call_id, self._id_length)
+                details.append(proof_detail(proof, call_id, len(details)))
+            out["reasoning_details"] = details
 
 
 def _put(out: Wire, field: str, text: str, tags: tuple[str, str]) -> None:

@@ -104,14 +104,14 @@ def parse_reasoning(level: Level, origin: Origin) -> ThinkingContent:
     if whole is not None and texts is not None and len(texts) > 1:
         rest["content"] = whole
     proof: Proof | None = None
+    text = "".join(texts or ())
     if sealed and is_envelope(sealed):
         proof, item_id = open_envelope(sealed), None
+        if not text and (proof is None or proof.kind == "signature"):
+            # No summary of anything: a text, and the signature of it, have no other place here.
+            text, summary = "\n\n".join(summary or ()), None
     elif sealed:
         proof = Proof(sealed, "encrypted", origin)
-    text = "".join(texts or ())
-    if proof is not None and proof.kind == "signature" and not text:
-        # A signature is of the text, which stands among the summaries for want of another place.
-        text, summary = "\n\n".join(summary or ()), None
     return ThinkingContent(
         text=text,
         summary=tuple(summary) if summary else None,
