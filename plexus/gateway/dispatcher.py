@@ -210,11 +210,14 @@ class Exchange:
             request = translation.parse(self._call)
             if request is None:
                 return None
-            keys = wanted(request)
-            turns = await self._services.vault.recall(
-                self._record.key, (key for names in keys.values() for key in names)
-            )
-            self._recalled = recalled(request, keys, turns)
+            vault = self._services.vault
+            keys = wanted(request, vault.calls, vault.words)
+            if keys:
+                every = [key for names in keys.values() for key in names]
+                turns = await vault.recall(self._record.key, every)
+                self._recalled = recalled(request, keys, turns)
+            else:
+                self._recalled = Recalled(request)
         return self._recalled
 
     def _keep(self, kept: Kept) -> None:

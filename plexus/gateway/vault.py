@@ -17,7 +17,17 @@ Place = tuple[str, Key]
 
 
 class Vault(Protocol):
-    """``tenant`` is the name of the client's key, empty on a server without keys."""
+    """``tenant`` is the name of the client's key, empty on a server without keys.
+
+    ``calls``, ``words``: whether it may hold turns with calls, and turns without.  Nobody need look
+    for what was never kept.
+    """
+
+    @property
+    def calls(self) -> bool: ...
+
+    @property
+    def words(self) -> bool: ...
 
     async def remember(self, tenant: str, kept: Kept) -> None: ...
 
@@ -45,6 +55,7 @@ class MemoryVault:
         self._size = size
         self._ttl = ttl
         self._held = 0
+        self._calls = self._words = False
         self._numbers = count()
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._found: dict[Place, int] = {}
@@ -55,6 +66,14 @@ class MemoryVault:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def calls(self) -> bool:
+        return self._calls and bool(self._entries)
+
+    @property
+    def words(self) -> bool:
+        return self._words and bool(self._entries)
 
     async def remember(self, tenant: str, kept: Kept) -> None:
         self._expire()
@@ -71,14 +90,13 @@ class MemoryVault:
                 self._forget(past)
         self._ends.append((self._clock() + self._ttl, number))
         self._held += size
+        self._calls, self._words = self._calls or kept.calls, self._words or not kept.calls
         while self._held > self._size or len(self._entries) > self._turns:
             self._forget(next(iter(self._entries)))
         if len(self._ends) > 2 * len(self._entries) + _SLACK:
             self._ends = deque(end for end in self._ends if end[1] in self._entries)
 
     async def recall(self, tenant: str, keys: Iterable[Key]) -> Mapping[Key, Turn]:
-        if not self._entries:
-            return {}
         self._expire()
         known: dict[Key, Turn] = {}
         for key in keys:

@@ -7,6 +7,7 @@ A key is bound to the question the turn belongs to, for vendors count their call
 each conversation; where there is no id, to the step after the question as well.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
@@ -38,9 +39,13 @@ CHAT = "openai-chat"
 GEMINI = "gemini"
 
 Key = bytes
-"""16 bytes of a SHA-256."""
 
-_KEY_BYTES = 16
+_DIGEST = 16
+"""Bytes of a SHA-256 that are enough."""
+_ID = "id "
+_ID_LIMIT = 128
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""An id that no dialect changes."""
 _PART_BYTES = 256
 """What a part costs beside its text, roughly."""
 
@@ -81,10 +86,11 @@ class Turn(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """A turn and all keys it can be found by."""
+    """A turn and all keys it can be found by; ``calls``: by its calls, else by its words."""
 
     keys: tuple[Key, ...]
     turn: Turn
+    calls: bool = True
 
 
 class Recalled(Struct, frozen=True):
@@ -111,13 +117,15 @@ def keep(
 
     ``request``: as the client sent it, for it will send it so again.
     """
-    calls = any(isinstance(part, ToolCallContent) for part in parts)
-    plain = calls and takes_plain(dialect, target)
-    if not any(_is_proof(part) or (plain and _is_thought(part)) for part in parts):
+    calls = proofs = thoughts = False
+    for part in parts:
+        calls = calls or isinstance(part, ToolCallContent)
+        proofs = proofs or _is_proof(part)
+        thoughts = thoughts or _is_thought(part)
+    if not (proofs or (calls and thoughts and takes_plain(dialect, target))):
         return None
-    asked = _Asked()
-    for message in request.messages:
-        asked.pass_by(message)
+    asked = _Asked(request.messages)
+    asked.go_to(len(request.messages))
     by_content = request.source.dialect == GEMINI
     kept: list[ThinkingContent | TextContent | Called | Spoken] = []
     keys: list[Key] = []
@@ -143,7 +151,8 @@ def keep(
         keys += asked.keys((text,))
     if not keys:
         return None
-    return Kept(tuple(dict.fromkeys(keys)), Turn(tuple(kept), target.family, size))
+    turn = Turn(tuple(kept), target.family, size)
+    return Kept(tuple(dict.fromkeys(keys)), turn, calls)
 
 
 class Recorder:
@@ -189,16 +198,21 @@ class Recorder:
 # -- what to look for --------------------------------------------------------------------------
 
 
-def wanted(request: UnifiedChatRequest) -> dict[int, tuple[Key, ...]]:
-    """The keys of the turns that Plexus may know, by the index of their message."""
+def wanted(
+    request: UnifiedChatRequest, calls: bool = True, words: bool = True
+) -> dict[int, tuple[Key, ...]]:
+    """The keys of the turns that Plexus may know, by the index of their message.
+
+    ``calls``, ``words``: whether turns with calls are looked for, and turns without.
+    """
     found: dict[int, tuple[Key, ...]] = {}
-    asked = _Asked()
+    asked = _Asked(request.messages)
+    if not (calls or words):
+        return found
     for index, message in enumerate(request.messages):
-        if message.role == "assistant":
-            keys = tuple(asked.keys(_turn_names(message.content)))
-            if keys:
-                found[index] = keys
-        asked.pass_by(message)
+        if message.role == "assistant" and (names := _turn_names(message, calls, words)):
+            asked.go_to(index)
+            found[index] = tuple(asked.keys(names))
     return found
 
 
@@ -208,6 +222,8 @@ def recalled(
     known: Mapping[Key, Turn],
 ) -> Recalled:
     """What was ``wanted`` with what is ``known`` of it."""
+    if not known:
+        return Recalled(request)
     turns: dict[int, Sequence[Turn]] = {}
     for index, names in keys.items():
         found = {id(turn): turn for name in names if (turn := known.get(name)) is not None}
@@ -216,20 +232,30 @@ def recalled(
     return Recalled(request, turns)
 
 
-def _turn_names(parts: Iterable[Content]) -> Iterator[str]:
-    calls = [part for part in parts if isinstance(part, ToolCallContent)]
-    for call in calls:
-        # A client that leaves out ids gets one that says nothing (gemini/request_parse.py).
-        yield from _names(call, is_made(call.id))
-    if not calls and (text := _text_name(parts)):
-        yield text
+def _turn_names(message: UnifiedMessage, calls: bool, words: bool) -> list[str]:
+    names: list[str] = []
+    spoken = True
+    for part in message.content:
+        if isinstance(part, ToolCallContent):
+            spoken = False
+            if not calls:
+                break
+            if _PLAIN.fullmatch(part.id) and not is_made(part.id):
+                names.append(_ID + part.id)
+            else:
+                # A client that leaves out ids gets ones that say nothing (ids.py).
+                names += _names(part, is_made(part.id))
+    if spoken and words and (text := _text_name(message.content)):
+        names.append(text)
+    return names
 
 
 def _names(call: ToolCallContent, by_content: bool) -> Iterator[str]:
     """By its id, in every form a client may have been given it; by what it says."""
-    ids = (call.id, anthropic_id(call.id, "toolu_"), openai_id(call.id))
-    for call_id in dict.fromkeys(ids):
-        yield _ID + call_id
+    yield _ID + call.id
+    if not _PLAIN.fullmatch(call.id):
+        yield _ID + anthropic_id(call.id, "toolu_")
+        yield _ID + openai_id(call.id)
     if by_content:
         yield f"call {call.name} {_digest(_sorted(call.arguments)).hex()}"
 
@@ -241,32 +267,36 @@ def _text_name(parts: Iterable[Content]) -> str:
 
 
 class _Asked:
-    """The last question on the way through a conversation, and how many turns came after it."""
+    """The last question before a place in a conversation, and how many turns came after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: Sequence[UnifiedMessage]) -> None:
+        self._messages = messages
+        self._at = 0
         self._text = ""
         self._step = 0
-        self._known: bytes | None = None
+        self._known = b""
 
-    def pass_by(self, message: UnifiedMessage) -> None:
-        if message.role == "assistant":
-            self._step += 1
-        elif message.role == "user" and (text := message.text):
-            self._text, self._step, self._known = text, 0, None
+    def go_to(self, index: int) -> None:
+        """Only onwards."""
+        for message in self._messages[self._at : index]:
+            if message.role == "assistant":
+                self._step += 1
+            elif message.role == "user" and (text := message.text):
+                self._text, self._step, self._known = text, 0, b""
+        self._at = index
 
     def keys(self, names: Iterable[str]) -> Iterator[Key]:
+        self._known = self._known or _digest(self._text)
         for name in names:
-            if self._known is None:
-                self._known = _digest(self._text)
-            step = b"" if name.startswith(_ID) else b"%d " % self._step
-            yield sha256(self._known + step + _encoded(name)).digest()[:_KEY_BYTES]
-
-
-_ID = "id "
+            if name.startswith(_ID):
+                said = name.encode("utf-8", "surrogatepass")
+                yield self._known + (said if len(said) <= _ID_LIMIT else _digest(name))
+            else:
+                yield self._known + b"%d " % self._step + _digest(name)
 
 
 def _digest(text: str) -> bytes:
-    return sha256(_encoded(text.strip())).digest()[:_KEY_BYTES]
+    return sha256(_encoded(text.strip())).digest()[:_DIGEST]
 
 
 def _encoded(text: str) -> bytes:
