@@ -60,6 +60,7 @@ class Services:
         clock: Callable[[], float],
         random: Random,
         limits: Limits,
+        vault: Vault,
     ) -> None:
         self.generation = generation
         self.settings = generation.settings
@@ -72,9 +73,7 @@ class Services:
         self.random = random
         self.limits = limits
         self.overlay = Overlay(clock)
-        self.vault: Vault = MemoryVault(
-            clock, limits.vault_turns, limits.vault_bytes, limits.vault_ttl
-        )
+        self.vault = vault
         self._writes: set[asyncio.Task[None]] = set()
         self.config = generation.digest[:12].encode("ascii")
         self.draining = False
@@ -125,8 +124,9 @@ def build(
     clock: Callable[[], float],
     random: Random,
     limits: Limits | None = None,
+    vault: Vault | None = None,
 ) -> Services:
-    """The services of a generation.
+    """The services of a generation; without a ``vault`` of its own, with one in memory.
 
     Raises MissingSecrets with all that are missing or bad, CredentialError.
     """
@@ -157,6 +157,9 @@ def build(
         )
         for key in generation.keys
     )
+    limits = limits or Limits()
+    if vault is None:
+        vault = MemoryVault(clock, limits.vault_turns, limits.vault_bytes, limits.vault_ttl)
     return Services(
         generation,
         keys=ring,
@@ -165,5 +168,6 @@ def build(
         log=log,
         clock=clock,
         random=random,
-        limits=limits or Limits(),
+        limits=limits,
+        vault=vault,
     )

@@ -73,8 +73,8 @@ class Spoken(Struct, frozen=True):
 class Turn(Struct, frozen=True):
     """What the provider must see again of an answer, in order, and beside what it stood.
 
-    ``family``: who reads thinking without a proof again.  ``size`` in bytes, about.  Its contents
-    are shown in no log.
+    ``family``: who reads thinking without a proof again.  ``size`` in bytes, at most about.  Its
+    contents are shown in no log.
     """
 
     parts: tuple[ThinkingContent | TextContent | Called | Spoken, ...]
@@ -134,7 +134,7 @@ def keep(
         match part:
             case ThinkingContent():
                 kept.append(part)
-                size += len(part.text) + sum(map(len, part.summary or ()))
+                size += _bytes(part.text) + sum(map(_bytes, part.summary or ()))
             case TextContent(text="") if part.proof is not None:
                 # It stands beside nothing that a client would keep.
                 kept.append(TextContent(text="", proof=part.proof))
@@ -299,6 +299,11 @@ def _digest(text: str) -> bytes:
     return sha256(_encoded(text.strip())).digest()[:_DIGEST]
 
 
+def _bytes(text: str) -> int:
+    """What a text takes in memory, at most."""
+    return len(text) if text.isascii() else 4 * len(text)
+
+
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
@@ -346,24 +351,21 @@ class _Usable(Struct, frozen=True):
 
 
 def _mended(message: UnifiedMessage, turn: Turn, usable: _Usable) -> UnifiedMessage:
-    """The message with the thinking and the proofs of its turn.
+    """The message with the thinking and the proofs of its turn, in the turn's order.
 
-    One that has them all is left alone, and so is one with thinking of another origin.
+    One with thinking of another origin is left alone, and so is one whose plain thinking is there.
     """
-    own = {_bytes_of(part.proof) for part in message.content if _is_proof(part)}
     known = {_bytes_of(p) for part in turn.parts if (p := usable.proof(part.proof)) is not None}
     thoughts = [part for part in message.content if isinstance(part, ThinkingContent)]
     if any(_is_proof(part) and _bytes_of(part.proof) not in known for part in thoughts):
         return message
-    if known:
-        complete = known <= own
-    else:
+    if not known:
         mine = [part for part in turn.parts if isinstance(part, ThinkingContent)]
-        complete = any(map(_is_thought, thoughts)) or not any(map(usable.thought, mine))
-    if complete:
-        return message
+        if any(map(_is_thought, thoughts)) or not any(map(usable.thought, mine)):
+            return message
     rest = [part for part in message.content if not isinstance(part, ThinkingContent)]
-    return replace(message, content=tuple(_placed(rest, turn, usable)))
+    content = tuple(_placed(rest, turn, usable))
+    return message if content == message.content else replace(message, content=content)
 
 
 def _placed(rest: Sequence[Content], turn: Turn, usable: _Usable) -> list[Content]:
@@ -416,6 +418,8 @@ def _find(rest: Sequence[Content], at: int, kept: Called | Spoken) -> int | None
 
 
 def _is_named(call: ToolCallContent, names: Sequence[str]) -> bool:
+    if _ID + call.id in names:
+        return True
     return any(name in names for name in _names(call, is_made(call.id)))
 
 
@@ -439,7 +443,4 @@ def _is_thought(part: Content) -> bool:
 
 def _bytes_of(proof: Proof | None) -> str:
     """A value in one spelling of base64: Google's SDK writes it anew (traps T28)."""
-    return "" if proof is None else proof.value.translate(_STANDARD).rstrip("=")
-
-
-_STANDARD = str.maketrans("-_", "+/")
+    return "" if proof is None else proof.value.replace("-", "+").replace("_", "/").rstrip("=")

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from random import Random
+from time import time
 
 import pytest
 
+from plexus.gateway.loader import load
+from plexus.gateway.services import build
 from plexus.gateway.vault import MemoryVault
 from plexus.transformers.recall import Kept, Turn
 from tests.faults.server import FaultServer, Peer
 from tests.gateway import wire
 from tests.gateway.agents import AGENTS
 from tests.gateway.conftest import Serve, provider
-from tests.gateway.harness import CHAT, MESSAGES, Gateway, Json, post, read_until
+from tests.gateway.harness import (
+    CHAT,
+    ENVIRONMENT,
+    MESSAGES,
+    Gateway,
+    Json,
+    Sink,
+    compiled,
+    post,
+    read_until,
+    serving,
+)
 from tests.gateway.strict import SAID, Anthropic
 
 DAY = 24 * 3600.0
@@ -150,7 +167,9 @@ def one(server: FaultServer, dialect: str = "anthropic-messages") -> Json:
 
 
 def held(served: Gateway) -> int:
-    found: int = served.run(lambda: len(served.services.vault))
+    vault = served.services.vault
+    assert isinstance(vault, MemoryVault)
+    found: int = served.run(lambda: len(vault))
     return found
 
 
@@ -229,3 +248,45 @@ def test_an_answer_that_breaks_off_leaves_nothing(serve: Serve, first: FaultServ
     answer = served.ask(CHAT, AGENTS["openai-chat"].ask("m", "half", True))
     assert b'"error"' in answer.body
     assert held(served) == 0
+
+
+class Slow:
+    """A store far away that never answers a write."""
+
+    calls = words = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.writes = 0
+
+    async def remember(self, tenant: str, kept: Kept) -> None:
+        self.writes += 1
+        await asyncio.Event().wait()
+
+    async def recall(self, tenant: str, keys: Iterable[bytes]) -> Mapping[bytes, Turn]:
+        self.asked.append((tenant, len(list(keys))))
+        return {}
+
+
+def test_nobody_waits_for_a_store_to_write(first: FaultServer, tmp_path: Path) -> None:
+    """And the end of the server does not either: what was on its way is given up."""
+    first.script = Anthropic()
+    slow, sink = Slow(), Sink()
+    services = build(
+        load(compiled(one(first), tmp_path)),
+        environment=ENVIRONMENT,
+        log=sink,
+        clock=time,
+        random=Random(1),
+        vault=slow,
+    )
+    agent = AGENTS["openai-chat"]
+    with serving(services, sink) as served:
+        for stream in (False, True):
+            body = agent.ask("m", f"slow {stream}", stream)
+            turn = agent.read(served.ask(CHAT, body), stream)
+            agent.go_on(body, turn)
+            assert served.ask(CHAT, body).status == 200
+        assert served.run(lambda: slow.writes) == 4
+    # One question for all calls of a history, and none where nothing was called.
+    assert slow.asked == [("", 2), ("", 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -131,6 +132,8 @@ BARE: tuple[Content, ...] = (said("a"), call("c1"), call("c2"))
         # Text that the client left out, and text that it put there.
         ((T1, said("a"), T2, call("c1")), (call("c1"),), (T1, T2, call("c1"))),
         ((T1, call("c1")), (said("new"), call("c1")), (T1, said("new"), call("c1"))),
+        # Chat has no place for the order of thoughts and text.
+        (FULL, (T1, T2, *BARE), FULL),
         # Its signature lost, and all but the last thought lost.
         (FULL, (ThinkingContent(text="one"), *BARE), FULL),
         (FULL, (T2, *BARE), FULL),
@@ -361,3 +364,59 @@ def test_a_part_that_ends_behind_the_finish_is_waited_for() -> None:
     assert recorder.feed(FinishReport(Finish("tool_calls"))) is None
     assert recorder.feed(PartStop(0, T1)) is None
     assert recorder.feed(MessageStop()) == kept((T1, call("c1")))
+
+
+# -- anything ------------------------------------------------------------------------------------
+
+
+def drawn(random: Random) -> tuple[Content, ...]:
+    """A turn of Claude's with calls: any order, several of each kind."""
+    parts: list[Content] = [call(f"c{number}") for number in range(random.randint(1, 3))]
+    parts += [thought(f"t{number}") for number in range(random.randint(1, 4))]
+    parts += [said(f"text {number} ") for number in range(random.randint(0, 3))]
+    random.shuffle(parts)
+    return tuple(parts)
+
+
+def as_kept(random: Random, turn: Sequence[Content]) -> list[Content]:
+    """As clients keep a turn: some or all thinking gone, texts joined or trimmed or gone."""
+    gone = random.choice(["all", "some", "signatures"])
+    parts: list[Content] = []
+    for part in turn:
+        if isinstance(part, ThinkingContent) and gone != "signatures":
+            if gone == "some" and random.random() < 0.5:
+                parts.append(part)
+        elif isinstance(part, ThinkingContent):
+            parts.append(ThinkingContent(text=part.text))
+        else:
+            parts.append(part)
+    match random.choice(["as it was", "chat", "trimmed", "no text"]):
+        case "chat":
+            text = "".join(part.text for part in parts if isinstance(part, TextContent))
+            thoughts = [part for part in parts if isinstance(part, ThinkingContent)]
+            calls = [part for part in parts if isinstance(part, ToolCallContent)]
+            parts = [*thoughts, said(text), *calls]
+        case "trimmed":
+            parts = [said(p.text.strip()) if isinstance(p, TextContent) else p for p in parts]
+        case "no text":
+            parts = [part for part in parts if not isinstance(part, TextContent)]
+        case _:
+            pass
+    return parts
+
+
+def test_whatever_is_stripped_all_thinking_is_back_in_order_and_nothing_else_changed() -> None:
+    random = Random(1)
+    for _ in range(3_000):
+        turn = drawn(random)
+        echoed = as_kept(random, turn)
+        history = request(user(), model(*echoed), results("c0", "c1", "c2"))
+        sent = back(kept(turn), history)
+        thoughts = [part for part in turn if isinstance(part, ThinkingContent)]
+        assert [part for part in sent if isinstance(part, ThinkingContent)] == thoughts
+        others = [part for part in echoed if not isinstance(part, ThinkingContent)]
+        assert [part for part in sent if not isinstance(part, ThinkingContent)] == others
+        if [part for part in turn if not isinstance(part, ThinkingContent)] == others:
+            assert sent == turn
+        if isinstance(turn[0], ThinkingContent):
+            assert isinstance(sent[0], ThinkingContent)
