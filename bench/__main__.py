@@ -25,7 +25,15 @@ from bench.measure import (
     warm_up,
 )
 from bench.processes import GATEWAY_CORE, LOAD_CORE, free_port, memory_mib
-from bench.report import bar, bar_of, print_ratios, print_scenarios, print_summary, print_table
+from bench.report import (
+    bar,
+    bar_of,
+    print_crossings,
+    print_ratios,
+    print_scenarios,
+    print_summary,
+    print_table,
+)
 from bench.scenarios import SCENARIOS
 
 STARTS = 5
@@ -132,6 +140,7 @@ def main() -> None:
         if {"plexus", "ceiling-httpx2"} <= by_name.keys():
             print_ratios(samples)
         if "plexus" in by_name:
+            print_crossings(samples)
             by_name["plexus"].stop()
             print_bars(lab, upstream, by_name["plexus"].idle_mib, asked)
     finally:

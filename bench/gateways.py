@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.processes import Cost, run
-from bench.scenarios import CHAT, MESSAGES, MODELS, Scenario
+from bench.scenarios import CHAT, GEMINI, MESSAGES, MODELS, RESPONSES, Scenario
 
 ROOT = Path(__file__).parent.parent
 CEILING = Path(__file__).parent / "ceiling"
@@ -27,18 +27,27 @@ class Peer(NamedTuple):
     prefix: Callable[[Scenario], str | None]
 
 
+PREFIXES = {CHAT: "oa-", MESSAGES: "an-", RESPONSES: "re-", GEMINI: "ge-"}
+"""Of the model's name, for the provider that speaks the dialect alone."""
+
+
 def _same_dialect(scenario: Scenario) -> str | None:
-    return "" if scenario.client == scenario.provider else None
+    return "" if scenario.client == scenario.provider and not scenario.alone else None
 
 
 def _answers_chat(scenario: Scenario) -> str | None:
-    return "" if scenario.client == scenario.provider == CHAT else None
+    same = scenario.client == scenario.provider == CHAT
+    return "" if same and not scenario.alone else None
 
 
 def _any_dialect(scenario: Scenario) -> str:
-    if scenario.client == scenario.provider:
+    if scenario.client == scenario.provider and not scenario.alone:
         return ""
-    return "an-" if scenario.provider == MESSAGES else "oa-"
+    return PREFIXES[scenario.provider]
+
+
+def _two_dialects(scenario: Scenario) -> str | None:
+    return None if scenario.alone else _any_dialect(scenario)
 
 
 def _nginx(lab: Path, port: int, upstream: int) -> Command:
@@ -89,20 +98,31 @@ def plexus(*arguments: str) -> Command:
     }
 
 
+_NAMES = {
+    CHAT: "openai-chat",
+    MESSAGES: "anthropic-messages",
+    RESPONSES: "openai-responses",
+    GEMINI: "gemini",
+}
+
+
 def plexus_config(upstream: int) -> Config:
     """Aliases named as the mock's models, each with the one target its prefix asks for."""
-    url = f"http://127.0.0.1:{upstream}/v1"
-    chat, messages = "openai-chat", "anthropic-messages"
+    host = f"http://127.0.0.1:{upstream}"
+    url = {name: f"{host}/v1beta" if name == "gemini" else f"{host}/v1" for name in _NAMES.values()}
+    both = {name: url[name] for name in (_NAMES[CHAT], _NAMES[MESSAGES])}
     common: dict[str, Any] = {"api_key": {"env": "BENCH_KEY"}, "models": list(MODELS)}
     return {
         "providers": {
-            "both": {"api_base_url": {chat: url, messages: url}, **common},
-            "chat": {"type": chat, "api_base_url": url, **common},
-            "messages": {"type": messages, "api_base_url": url, **common},
+            "both": {"api_base_url": both, **common},
+            **{
+                dialect: {"type": name, "api_base_url": url[name], **common}
+                for dialect, name in _NAMES.items()
+            },
         },
         "aliases": {
             f"{prefix}{model}": {"targets": [f"{provider}/{model}"]}
-            for prefix, provider in (("", "both"), ("oa-", "chat"), ("an-", "messages"))
+            for provider, prefix in {"both": "", **PREFIXES}.items()
             for model in MODELS
         },
     }
@@ -131,7 +151,7 @@ def _plexus(lab: Path, port: int, upstream: int) -> Command:
 PEERS = {
     "nginx": Peer(_nginx, _same_dialect),
     "falcon-echo": Peer(_falcon_echo, _answers_chat),
-    "ceiling-httpx2": Peer(_ceiling, _any_dialect),
+    "ceiling-httpx2": Peer(_ceiling, _two_dialects),
     "plexus": Peer(_plexus, _any_dialect),
 }
 

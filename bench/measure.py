@@ -22,7 +22,15 @@ from bench.processes import (
     stop,
     tree,
 )
-from bench.scenarios import CHAT, CHUNKS, PATHS, SCENARIOS, Scenario, request_body
+from bench.scenarios import (
+    CHAT,
+    CHUNKS,
+    PATHS,
+    SCENARIOS,
+    Scenario,
+    request_body,
+    request_path,
+)
 
 HERE = Path(__file__).parent
 _START_LIMIT = 60.0
@@ -79,7 +87,7 @@ class Direct:
 
 
 def _answers(port: int) -> bool:
-    body = request_body("mock-100x0", False, 0).encode()
+    body = request_body(CHAT, "mock-100x0", False, 0).encode()
     head = (
         f"POST {PATHS[CHAT]} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -128,14 +136,15 @@ def measure(
     if prefix is None:
         return None
     # The mock itself is asked in the provider's dialect: it has no other.
-    path = PATHS[scenario.provider if peer is None else scenario.client]
+    dialect = scenario.provider if peer is None else scenario.client
+    model, stream = prefix + scenario.model, scenario.stream
     file = lab / "body.json"
-    file.write_text(request_body(prefix + scenario.model, scenario.stream, scenario.size))
+    file.write_text(request_body(dialect, model, stream, scenario.size))
     # Paced streams begin spread over one pace, so that chunks do not come in step.
     stagger = int(scenario.model.split("x")[1]) // scenario.connections
     arguments = {
         "-p": server.port,
-        "-u": path,
+        "-u": request_path(dialect, model, stream),
         "-b": file,
         "-c": scenario.connections,
         "-n": scenario.connections if scenario.paced and seconds < 1 else 10_000_000,

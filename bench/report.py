@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.measure import Sample
 from bench.processes import Cost
-from bench.scenarios import SCENARIOS
+from bench.scenarios import DIALECTS, SCENARIOS, crossing
 
 Samples = Mapping[str, Mapping[str, Sequence[Sample]]]
 """Scenario to gateway to its rounds, in order; no rounds where it does not take part."""
 
 YARDSTICK = "ceiling-httpx2"
 RATIO_BAR = 1.3
+CROSS_BARS = {False: 1.3, True: 1.4}
+"""A translated request, and a translated chunk of a paced stream, over one passed through."""
 
 
 def bar(what: str, value: float, limit: float, unit: str) -> None:
@@ -91,7 +93,30 @@ def print_ratios(samples: Samples) -> None:
     """Plexus over the ceiling, round by round; the median is held against the bar."""
     print(f"\n### CPU of plexus over {YARDSTICK}, pair by pair\n")
     for name, by_gateway in samples.items():
+        if not by_gateway[YARDSTICK]:
+            continue
         pairs = zip(by_gateway["plexus"], by_gateway[YARDSTICK], strict=True)
         ratios = [plexus.cpu / ceiling.cpu for plexus, ceiling in pairs]
         spread = f"({min(ratios):.2f}-{max(ratios):.2f})"
         bar(f"{name} {spread}", statistics.median(ratios), RATIO_BAR, "x")
+
+
+def print_crossings(samples: Samples) -> None:
+    """What translating costs beside passing through: round by round, over the mean of the client's
+    dialect at a provider of it and of the provider's dialect from a client of it."""
+    for paced, limit in CROSS_BARS.items():
+        unit = "chunk" if paced else "request"
+        print(f"\n### A {unit} from one dialect to another, over one in the same dialect\n")
+        same = {
+            dialect: samples.get(crossing(dialect, dialect, paced), {}).get("plexus", ())
+            for dialect in DIALECTS
+        }
+        for client in DIALECTS:
+            for provider in DIALECTS:
+                name = crossing(client, provider, paced)
+                if client == provider or not (name in samples and same[client] and same[provider]):
+                    continue
+                rows = zip(samples[name]["plexus"], same[client], same[provider], strict=True)
+                ratios = [2 * row.cpu / (one.cpu + other.cpu) for row, one, other in rows]
+                spread = f"({min(ratios):.2f}-{max(ratios):.2f})"
+                bar(f"{name} {spread}", statistics.median(ratios), limit, "x")

@@ -2,8 +2,12 @@
 
 from typing import NamedTuple
 
-CHAT, MESSAGES = "chat", "messages"
-PATHS = {CHAT: "/v1/chat/completions", MESSAGES: "/v1/messages"}
+CHAT, MESSAGES, RESPONSES, GEMINI = DIALECTS = ("chat", "messages", "responses", "gemini")
+PATHS = {
+    CHAT: "/v1/chat/completions",
+    MESSAGES: "/v1/messages",
+    RESPONSES: "/v1/responses",
+}
 
 MODELS = ("mock-100x0", "mock-100x2000", "mock-100x20000")
 """The mock's own convention, ``mock-NxD``: N chunks, D microseconds apart."""
@@ -13,7 +17,10 @@ _LONG = 'The quick brown fox jumps over the lazy dog and keeps on running, \\"qu
 
 
 class Scenario(NamedTuple):
-    """Client dialect, provider dialect, model, bytes of the prompt, connections."""
+    """Client dialect, provider dialect, model, connections, bytes of the prompt.
+
+    ``alone``: only Plexus is asked; no other gateway here translates so many dialects.
+    """
 
     client: str
     provider: str
@@ -21,6 +28,7 @@ class Scenario(NamedTuple):
     model: str
     connections: int
     size: int = 0
+    alone: bool = False
 
     @property
     def paced(self) -> bool:
@@ -45,16 +53,57 @@ SCENARIOS = {
 }
 
 
-def request_body(model: str, stream: bool, size: int) -> str:
-    """A body that both dialects accept; ``size`` bytes long when it is not 0."""
+def crossing(client: str, provider: str, paced: bool) -> str:
+    """The name of a scenario of the matrix."""
+    return f"{client}2{provider}_{'paced' if paced else 'json'}"
+
+
+MATRIX = {
+    crossing(client, provider, paced): Scenario(
+        client,
+        provider,
+        paced,
+        "mock-100x20000" if paced else "mock-100x0",
+        32 if paced else 64,
+        alone=True,
+    )
+    for paced in (False, True)
+    for client in DIALECTS
+    for provider in DIALECTS
+}
+"""Every client dialect at every provider dialect: what translation costs beside passing through."""
+SCENARIOS |= MATRIX
+
+
+def request_path(dialect: str, model: str, stream: bool) -> str:
+    """Gemini's address says the model, and whether the answer is a stream."""
+    if dialect == GEMINI:
+        verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"/v1beta/models/{model}:{verb}"
+    return PATHS[dialect]
+
+
+def request_body(dialect: str, model: str, stream: bool, size: int) -> str:
+    """Three turns in the dialect; ``size`` bytes long when it is not 0."""
     text = "hello there, please answer in a sentence or two"
     if size:
         text = (_LONG * (size // len(_LONG) + 1))[: size - 200].rstrip("\\")
+    said = (
+        ("user", "You are to be helpful and brief."),
+        ("assistant", "Understood."),
+        ("user", text),
+    )
     streaming = ',"stream":true' if stream else ""
+    if dialect == GEMINI:
+        names = {"user": "user", "assistant": "model"}
+        turns = (f'{{"role":"{names[who]}","parts":[{{"text":"{what}"}}]}}' for who, what in said)
+        config = '"generationConfig":{"maxOutputTokens":64,"temperature":0.2}'
+        return f'{{"contents":[{",".join(turns)}],{config}}}'
+    turns = (f'{{"role":"{who}","content":"{what}"}}' for who, what in said)
+    messages, limit = (
+        ("input", "max_output_tokens") if dialect == RESPONSES else ("messages", "max_tokens")
+    )
     return (
-        f'{{"model":"{model}","messages":['
-        '{"role":"user","content":"You are to be helpful and brief."},'
-        '{"role":"assistant","content":"Understood."},'
-        f'{{"role":"user","content":"{text}"}}],'
-        f'"max_tokens":64,"temperature":0.2{streaming}}}'
+        f'{{"model":"{model}","{messages}":[{",".join(turns)}],'
+        f'"{limit}":64,"temperature":0.2{streaming}}}'
     )

@@ -15,7 +15,20 @@ from pathlib import Path
 
 from plexus import __version__
 
-CLIENTS = ("openai", "anthropic", "claude-code")
+CLIENTS = (
+    "openai",
+    "anthropic",
+    "gemini",
+    "claude-code",
+    "codex",
+    "gemini-cli",
+    "opencode",
+    "aider",
+    "llm",
+    "vercel-ai-sdk",
+    "langchain",
+    "pydantic-ai",
+)
 FORMATS = ("text", "json", "github")
 
 _DIGITS = re.compile(r"[0-9]{1,6}")
@@ -51,12 +64,19 @@ def _run(arguments: Namespace) -> int:
             from plexus.cli import dev
 
             return dev.dev(arguments)
+        case "client":
+            from plexus.cli import clients
+
+            return clients.client(arguments)
+        case "doctor":
+            from plexus.cli import doctor
+
+            return doctor.doctor(arguments)
         case _:
             from plexus.cli import info
 
             run = {
                 "init": info.init,
-                "client": info.client,
                 "schema": info.schema,
                 "transformers": info.transformers,
             }
@@ -93,12 +113,16 @@ def _parser() -> ArgumentParser:
         command.add_argument(
             "--allow-anonymous", action="store_true", help="serve without client keys to others"
         )
+    doctor = commands.add_parser("doctor", help="ask every provider for a word; say what works")
+    doctor.add_argument("names", nargs="*", metavar="NAME", help="a provider, or provider/model")
+    doctor.add_argument("--timeout", type=_seconds, default=30.0, metavar="S", help="default: 30")
+    doctor.add_argument("--format", choices=("text", "json"), default="text")
     client = commands.add_parser("client", help="print the settings of a client, to paste")
-    client.add_argument("client", choices=CLIENTS)
+    client.add_argument("client", choices=CLIENTS, metavar="NAME", help=", ".join(CLIENTS))
 
-    for command in (check, build, explain, serve, dev, client):
+    for command in (check, build, explain, serve, dev, doctor, client):
         command.add_argument("--config", type=Path, metavar="F", help="default: plexus.json")
-    for command in (build, serve, dev):
+    for command in (build, serve, dev, doctor):
         command.add_argument("--out", type=Path, metavar="DIR", help="default: generated, beside F")
     for command in (check, build):
         command.add_argument("--format", choices=FORMATS, default="text")
@@ -112,6 +136,12 @@ def _positive(text: str) -> int:
     if not _DIGITS.fullmatch(text) or int(text) < 1:
         raise ArgumentTypeError(f"{text[:40]!r} is no number from 1 up")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= 3600:
+        raise ArgumentTypeError(f"{text[:40]!r} is no number of seconds: 1 to 3600")
+    return float(text)
 
 
 def _port(text: str) -> int:

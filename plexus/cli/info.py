@@ -1,4 +1,4 @@
-"""``init``, ``client``, ``schema`` and ``transformers``."""
+"""``init``, ``schema`` and ``transformers``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from plexus.cli.build import show
-from plexus.cli.paths import CONFIG, config_path
+from plexus.cli.paths import CONFIG
 from plexus.compiler import catalog, parents
-from plexus.compiler.config import Config
 from plexus.compiler.factory import option_schema
-from plexus.compiler.pipeline import examine
 from plexus.compiler.profiles import profiles
 from plexus.compiler.shape import schema_text
 
@@ -137,71 +134,3 @@ def _options(schema: Mapping[str, object]) -> list[str]:
 
 def _kind(schema: Mapping[str, object]) -> str:
     return "object" if "$ref" in schema else str(schema.get("type", "any"))
-
-
-def client(arguments: Namespace) -> int:
-    """Settings of a client for this config, ready to paste."""
-    examined = examine(config_path(arguments))
-    if examined.resolved is None:
-        show(examined, "text")
-        return 1
-    config = examined.resolved.config
-    host = config.server.host
-    if host in ("0.0.0.0", "::", ""):
-        host = "127.0.0.1"
-    root = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
-    print(
-        _PASTE[arguments.client].format(root=root, key=_key(config), model=_model(config)), end=""
-    )
-    return 0
-
-
-def _key(config: Config) -> str:
-    """What stands for the client's key: a variable, never a value."""
-    if not config.keys:
-        return "unused"
-    named = next((key.secret.env for key in config.keys.values() if key.secret), None)
-    return f"${named}" if named else "<your key>"
-
-
-def _model(config: Config) -> str:
-    """The alias to show; Claude Code lists only what looks like Claude."""
-    names = [name for name in config.aliases if name != "*"]
-    names += [name for alias in config.aliases.values() for _, name in alias.additional]
-    claude = [name for name in names if name.startswith("claude")]
-    return (claude or names or ["<model>"])[0]
-
-
-_PASTE = {
-    "openai": """\
-# environment, read by the OpenAI SDKs and most tools built on them
-export OPENAI_BASE_URL={root}/v1
-export OPENAI_API_KEY={key}
-
-# python
-from openai import OpenAI
-client = OpenAI()
-client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "Hello"}}])
-""",
-    "anthropic": """\
-# environment, read by the Anthropic SDKs; the base URL has no /v1
-export ANTHROPIC_BASE_URL={root}
-export ANTHROPIC_API_KEY={key}
-
-# python
-from anthropic import Anthropic
-client = Anthropic()
-client.messages.create(
-    model="{model}", max_tokens=1024, messages=[{{"role": "user", "content": "Hello"}}]
-)
-""",
-    "claude-code": """\
-# environment of Claude Code; the base URL has no /v1.
-# Its model list shows names that begin with "claude": give an alias such an additional name.
-export ANTHROPIC_BASE_URL={root}
-export ANTHROPIC_AUTH_TOKEN={key}
-export ANTHROPIC_MODEL={model}
-export ANTHROPIC_DEFAULT_HAIKU_MODEL={model}
-claude
-""",
-}

@@ -23,7 +23,7 @@ def serve(arguments: Namespace) -> int:
     try:
         if arguments.generated is None:
             config = config_path(arguments)
-            verified = _built(config, folder)
+            verified = built(config, folder)
             return 1 if verified is None else _start(arguments, folder, verified, config)
         if not folder.exists():
             _taken_back(folder)
@@ -45,7 +45,7 @@ def _taken_back(folder: Path) -> None:
     repair(Path(os.path.abspath(folder)))
 
 
-def _built(config: Path, folder: Path) -> Verified | None:
+def built(config: Path, folder: Path) -> Verified | None:
     """The folder, brought up to date; says so when there was something to do.  None: it failed.
 
     The compiler is only imported when there is: a server has no use for it.

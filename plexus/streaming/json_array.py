@@ -23,13 +23,27 @@ class JSONArrayDecoder:
         self._depth = 0
         self._in_string = False
         self._done = False
+        self._broken = ""
 
     def feed(self, data: bytes) -> list[Frame]:
+        if self._broken:
+            raise FramingError(self._broken)
         if self._done:
             return []
-        buffer = self._buffer
-        buffer += data
+        self._buffer += data
         frames: list[Frame] = []
+        try:
+            self._scan(frames)
+        except FramingError as problem:
+            # What came whole before it counts, however the bytes were cut.
+            self._broken = str(problem)
+            self._buffer.clear()
+            if not frames:
+                raise
+        return frames
+
+    def _scan(self, frames: list[Frame]) -> None:
+        buffer = self._buffer
         begin = 0
         while not self._done:
             if self._in_string:
@@ -48,6 +62,8 @@ class JSONArrayDecoder:
                 self._open(match[0], match.start(), begin)
                 continue
             self._depth -= 1
+            if self._depth <= 1 and self._at - begin > self._limit:
+                break
             if self._depth == 1 and self._item >= 0:
                 element = bytes(buffer[self._item : self._at])
                 frames.append(Frame("", readable(element), bytes(buffer[begin : self._at])))
@@ -56,16 +72,19 @@ class JSONArrayDecoder:
                 self._done = True
                 frames.append(Frame("", b"", bytes(buffer[begin : self._at])))
                 begin = self._at
-        if begin:
+        if self._done:
+            buffer.clear()
+        elif begin:
             del buffer[:begin]
             self._at -= begin
             self._item -= begin if self._item >= 0 else 0
         if len(buffer) > self._limit:
             raise FramingError(f"an element of the stream is larger than {self._limit} bytes")
-        return frames
 
     def close(self) -> list[Frame]:
-        """An element that was cut is no element."""
+        """An element that was cut is no element.  Raises FramingError."""
+        if self._broken:
+            raise FramingError(self._broken)
         self._buffer.clear()
         self._done = True
         return []

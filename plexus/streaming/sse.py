@@ -13,6 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 class SSEDecoder:
     """Splits on CR, LF and CRLF only; dispatches at a blank line and at the end of the stream.
 
+    An event that ends in CR alone is given with the next read, which may begin with its LF.
     Comment-only and data-less blocks come out as frames with empty ``data``, so that a relay keeps
     their bytes.  One space after the colon is stripped; several ``data`` lines are joined by LF.
     Invalid UTF-8 is replaced in ``data`` (WHATWG HTML §9.2.6), never in ``raw``.
@@ -23,11 +24,14 @@ class SSEDecoder:
         self._scanned = 0
         self._limit = limit
         self._started = False
+        self._broken = False
 
     def feed(self, data: bytes) -> list[Frame]:
+        if self._broken:
+            raise self._too_large()
         buffer = self._buffer
         whole = data.endswith(b"\n\n") and not data.endswith(b"\n\n\n") and b"\r" not in data
-        if whole and self._started and not buffer:
+        if whole and self._started and not buffer and len(data) <= self._limit:
             # The usual read: whole events, LF alone.
             return [_parse(block + b"\n\n") for block in data[:-2].split(b"\n\n")]
         buffer += data
@@ -38,8 +42,10 @@ class SSEDecoder:
         search = self._scanned
         while (match := _BLANK_LINE.search(buffer, search)) is not None:
             end = match.end()
-            # "\n\r" at the very end may become "\n\r\n": wait, so that splits change nothing.
-            if end == len(buffer) and match[0].endswith(b"\r") and b"\n" in match[0]:
+            # A CR at the very end may become CRLF: wait, so that splits change nothing.
+            if end == len(buffer) and match[0].endswith(b"\r"):
+                break
+            if end - begin > self._limit:
                 break
             frames.append(_parse(bytes(buffer[begin:end])))
             begin = search = end
@@ -48,14 +54,23 @@ class SSEDecoder:
         # The next terminator may have begun in the last three bytes (CR LF CR | LF).
         self._scanned = max(0, len(buffer) - 3)
         if len(buffer) > self._limit:
-            raise FramingError(f"an event of the stream is larger than {self._limit} bytes")
+            # What came whole before it counts, however the bytes were cut.
+            self._broken = True
+            if not frames:
+                raise self._too_large()
         return frames
 
     def close(self) -> list[Frame]:
+        if self._broken:
+            raise self._too_large()
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._scanned = 0
         return [_parse(rest)] if rest.strip(b"\r\n") else []
+
+    def _too_large(self) -> FramingError:
+        self._buffer.clear()
+        return FramingError(f"an event of the stream is larger than {self._limit} bytes")
 
     def _skip_bom(self) -> bool:
         """False while the first bytes may still become a byte-order mark."""

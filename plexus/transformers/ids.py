@@ -6,17 +6,19 @@ import re
 _LIMIT = 64
 _ANTHROPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [low + high for high in _BASE62 for low in _BASE62]
 _MADE = "call_plx"
 
 
 def base62(text: str, length: int = 24) -> str:
     """The first ``length`` base-62 digits of the SHA-256 of ``text`` (at most 43 are distinct)."""
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
+    pairs = []
+    for _ in range((length + 1) // 2):
+        # Two digits a division: the number is long.
+        number, pair = divmod(number, 62 * 62)
+        pairs.append(_PAIRS[pair])
+    return "".join(pairs)[:length]
 
 
 def anthropic_id(value: str, prefix: str, salt: str = "") -> str:

@@ -43,6 +43,7 @@ from plexus.transformers.stops import StopCutter, cut_response
 from plexus.unified.chunks import (
     FinishReport,
     MessageStart,
+    MessageStop,
     PartDelta,
     PartStart,
     StreamChunk,
@@ -523,6 +524,7 @@ class _Stream:
         self.failure: UnifiedError | None = None
         self.verbatim: Failure | None = None
         self.enough = False
+        self._ended = False
         self.usage: UnifiedUsage | None = None
         self.finish: FinishReason | None = None
         self._client = client
@@ -535,24 +537,35 @@ class _Stream:
         self.keep: Callable[[Kept], None] = forget
 
     def feed(self, data: bytes) -> bytes:
+        out: list[bytes] = []
         try:
-            return self._read(data)
+            self._read(data, out)
         except (FramingError, msgspec.MsgspecError) as problem:
-            return self.fail(unreadable(self._wire.target, problem))
+            out.append(self._broken(unreadable(self._wire.target, problem)))
         except PlexusError as problem:
-            return self.fail(problem.error)
+            out.append(self._broken(problem.error))
+        return b"".join(out)
 
     def close(self, cut: bool = False) -> bytes:
+        out: list[bytes] = []
         try:
             # Of what was cut off, half an event is no event.
-            out = self._end([] if cut else self._decoder.close())
+            self._end([] if cut else self._decoder.close(), out)
         except (FramingError, msgspec.MsgspecError) as problem:
-            return self.fail(unreadable(self._wire.target, problem))
+            out.append(self._broken(unreadable(self._wire.target, problem)))
         except PlexusError as problem:
-            return self.fail(problem.error)
-        if not self.finished and self.failure is None:
-            return out + self.fail(truncated(self._wire.target))
-        return out
+            out.append(self._broken(problem.error))
+        else:
+            if not self.finished and self.failure is None:
+                out.append(self.fail(truncated(self._wire.target)))
+        return b"".join(out)
+
+    def _broken(self, error: UnifiedError) -> bytes:
+        """What was read before stays said; after the end of the message nothing is wrong any more.
+
+        Neither depends on how the network cut the stream.
+        """
+        return b"" if self._ended else self.fail(error)
 
     def fail(self, error: UnifiedError) -> bytes:
         self.failure = error
@@ -563,10 +576,11 @@ class _Stream:
         """The in-band form of an error; the dialect's own when nothing more is known."""
         return [self._client.format_stream_error(error, request_id)]
 
-    def _read(self, data: bytes) -> bytes:
+    def _read(self, data: bytes, out: list[bytes]) -> None:
+        """Append what the client gets; it counts although an error follows."""
         raise NotImplementedError
 
-    def _end(self, frames: list[Frame]) -> bytes:
+    def _end(self, frames: list[Frame], out: list[bytes]) -> None:
         raise NotImplementedError
 
 
@@ -582,29 +596,30 @@ class PassthroughStream(_Stream):
         """What came up to the first event, None after it and for frames of another coding."""
         self._reframed = call.framing is not None
 
-    def _read(self, data: bytes) -> bytes:
+    def _read(self, data: bytes, out: list[bytes]) -> None:
         if self._lead is not None:
             # Not the frames' own bytes: what follows the last one belongs to the answer as well.
             self._lead += data
-        return self._relay(self._decoder.feed(data))
+        self._relay(self._decoder.feed(data), out)
 
-    def _end(self, frames: list[Frame]) -> bytes:
-        out = self._relay(frames)
+    def _end(self, frames: list[Frame], out: list[bytes]) -> None:
+        last: list[bytes] = []
+        self._relay(frames, last)
         if self._reframed:
             done = self.finished and self.failure is None
-            return out + (self._encoder.end() if done else b"")
-        if self.finished or self.failure is not None:
-            return out
-        # An error event follows: the unterminated last frame must not swallow it.
-        return b"".join(self._encoder.encode(frame) for frame in frames if frame.data)
+            out += [*last, self._encoder.end() if done else b""]
+        elif self.finished or self.failure is not None:
+            out += last
+        else:
+            # An error event follows: the unterminated last frame must not swallow it.
+            out += [self._encoder.encode(frame) for frame in frames if frame.data]
 
     def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
         if isinstance(self._observer, StreamFailure):
             return [self._observer.failure(error, request_id)]
         return super()._failure(error, request_id)
 
-    def _relay(self, frames: list[Frame]) -> bytes:
-        out: list[bytes] = []
+    def _relay(self, frames: list[Frame], out: list[bytes]) -> None:
         for frame in frames:
             if self.failure is not None:
                 break
@@ -633,7 +648,6 @@ class PassthroughStream(_Stream):
                 out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
             else:
                 out.append(frame.raw)
-        return b"".join(out)
 
     def _in_other_framing(self, frame: Frame) -> bytes:
         """The event for a client that reads another framing than the provider writes."""
@@ -676,22 +690,21 @@ class TranslateStream(_Stream):
         self._formatter = translate.client.stream_formatter(request)
         self._recorder = recorder
 
-    def _read(self, data: bytes) -> bytes:
-        out: list[bytes] = []
-        for frame in self._decoder.feed(data):
+    def _read(self, data: bytes, out: list[bytes]) -> None:
+        self._translate(self._decoder.feed(data), out)
+
+    def _end(self, frames: list[Frame], out: list[bytes]) -> None:
+        self._translate(frames, out)
+        if self.failure is None:
+            out.append(self._write(self._close_stages(self._parser.close())))
+        if self.failure is None:
+            out.append(self._encoder.end())
+
+    def _translate(self, frames: list[Frame], out: list[bytes]) -> None:
+        for frame in frames:
             if self.failure is not None or self.enough:
                 break
             out.append(self._write(self._staged(self._parser.feed(frame))))
-        return b"".join(out)
-
-    def _end(self, frames: list[Frame]) -> bytes:
-        out = self._read(b"")
-        for frame in frames:
-            if self.failure is None and not self.enough:
-                out += self._write(self._staged(self._parser.feed(frame)))
-        if self.failure is None:
-            out += self._write(self._close_stages(self._parser.close()))
-        return out + (self._encoder.end() if self.failure is None else b"")
 
     def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
         """As the formatter says it, which knows what the client has read."""
@@ -758,5 +771,7 @@ class TranslateStream(_Stream):
                 self.usage = usage
             case StreamError(error=error):
                 self.failure = error
+            case MessageStop():
+                self._ended = True
             case _:
                 pass

@@ -122,6 +122,9 @@ def fold(chunks: Iterable[StreamChunk]) -> UnifiedChatResponse:
     ext: Ext = {}
     for chunk in chunks:
         match chunk:
+            case PartDelta():
+                # The most frequent, and every class that is asked in vain costs 0.35 us.
+                pass
             case MessageStart():
                 start, ext, usage = chunk, chunk.ext, chunk.usage
             case PartStart(index=index, choice=choice):

@@ -16,7 +16,7 @@ SHORT = {
     "starts": "1",
     "checks": "1",
     "aliases": "20",
-    "scenarios": "chat_c1,burst_c32",
+    "scenarios": "chat_c1,burst_c32,chat2chat_json,gemini2gemini_json,gemini2chat_json",
 }
 
 
@@ -53,5 +53,5 @@ def test_the_bench_runs(tmp_path: Path, nginx: bool) -> None:
     rows = re.findall(
         r"^(?:PASS|FAIL)  (.*): ([0-9.]+) ?(x|s|MiB|ms) \(bar ", printed, re.MULTILINE
     )
-    assert [unit for _, _, unit in rows] == ["x"] * 2 + ["s", "MiB", "s", "s", "ms"], printed
+    assert [unit for _, _, unit in rows] == ["x"] * 3 + ["s", "MiB", "s", "s", "ms"], printed
     assert all(float(figure) > 0 for _, figure, _ in rows)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from plexus.cli import main
+from plexus.cli import CLIENTS, main
 
 GOOD = {"providers": {"e": {"type": "echo"}}, "aliases": {"a": {"targets": ["e/m"]}}}
 WARNS = {**GOOD, "server": {"host": "0.0.0.0"}}
@@ -181,10 +181,18 @@ def test_explain(here: Path, capsys: Capture) -> None:
     assert capsys.readouterr().err == 'plexus.json: no alias "b"; there are a\n'
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "claude-code"])
+@pytest.mark.parametrize("name", CLIENTS)
 def test_client(here: Path, capsys: Capture, name: str) -> None:
+    """The address, a model of the config, and never a key's value."""
+    keys = {"team": {"secret": {"env": "TEAM_KEY"}}}
+    write(here, {**GOOD, "keys": keys, "aliases": {"claude-a": {"targets": ["e/m"]}}})
     assert main(["client", name]) == 0
-    assert "http://127.0.0.1:4000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "http://127.0.0.1:4000" in said
+    assert "claude-a" in said
+    assert "$TEAM_KEY" in said
+    # Braces are the settings' own, none is left of the template.
+    assert "{root}" not in said and "{{" not in said.replace("${{", "")
 
 
 def test_init(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterator
 from random import Random, SystemRandom
 from time import process_time
 
+import msgspec
+
 from plexus.compiler.profiles import profiles, typed
 from plexus.streaming.document import JsonBody
+from plexus.streaming.framing import FramingError
 from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
-from plexus.transformers.base import ClientCall, Dialect, WireRequest
+from plexus.transformers.base import ClientCall, Dialect, ProviderDialect, WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
+from plexus.transformers.translation import unreadable
+from plexus.unified.chunks import MessageStop, StreamChunk, StreamError
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import Source
+from tests.fuzz.mutate import pieces
 
 LONG = bool(os.environ.get("PLEXUS_LONG"))
 DIALECTS: dict[str, Dialect] = {
@@ -170,3 +176,30 @@ def wire_request(upstream: Dialect, target: TargetModel) -> WireRequest:
     """What a minimal request became: the context an answer is read in."""
     call = client_call(upstream.NAME, JsonBody.parse(MINIMAL[upstream.NAME]))
     return upstream.format_request(upstream.parse_request(call), target)
+
+
+def parsed(
+    upstream: ProviderDialect, wire: WireRequest, raw: bytes, random: Random
+) -> list[StreamChunk]:
+    """The parser's chunks, a failure as the StreamError that the relay makes of it.
+
+    As there, nothing is wrong any more after the end.
+    """
+    decoder, parser = upstream.decoder(), upstream.stream_parser(wire)
+    chunks: list[StreamChunk] = []
+    try:
+        for frame in [f for data in pieces(raw, random) for f in decoder.feed(data)]:
+            chunks += parser.feed(frame)
+            if chunks and isinstance(chunks[-1], StreamError):
+                return chunks
+        for frame in decoder.close():
+            chunks += parser.feed(frame)
+        chunks += parser.close()
+    except (FramingError, msgspec.MsgspecError) as problem:
+        error = unreadable(wire.target, problem)
+    except PlexusError as problem:
+        error = problem.error
+    else:
+        return chunks
+    ended = bool(chunks) and isinstance(chunks[-1], MessageStop)
+    return chunks if ended else [*chunks, StreamError(error)]

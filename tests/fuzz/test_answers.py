@@ -1,18 +1,18 @@
 """Mutated provider answers and streams: a failure is a PlexusError or a StreamError, never else."""
 
+from collections.abc import Iterable
 from functools import partial
 from random import Random
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from plexus.streaming.document import JsonBody
-from plexus.streaming.framing import FramingError, readable
+from plexus.streaming.framing import readable
 from plexus.transformers.base import Dialect
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.translation import Passthrough, StreamTranslation, Translate, unreadable
-from plexus.unified.chunks import StreamChunk, StreamError, check_grammar
+from plexus.transformers.translation import Passthrough, StreamTranslation, Translate
+from plexus.unified.chunks import check_grammar
 from plexus.unified.errors import PlexusError
 from plexus.unified.fold import fold, unfold
 from tests.fuzz.harness import (
@@ -23,6 +23,7 @@ from tests.fuzz.harness import (
     TARGETS,
     client_call,
     must_be_json,
+    parsed,
     run,
     wire_request,
 )
@@ -77,42 +78,26 @@ def _pass_answer(dialect: Dialect, target: TargetModel, raw: bytes) -> None:
 
 def check_stream(client: Dialect, upstream: Dialect, raw: bytes, random: Random) -> str:
     target = random.choice(TARGETS)
-    check_grammar(_parsed(upstream, raw, random))
+    check_grammar(parsed(upstream, wire_request(upstream, TARGETS[0]), raw, random))
     call = client_call(client.NAME, JsonBody.parse(MINIMAL[client.NAME]))
     translation = Passthrough(client, target) if client is upstream else None
     if translation is not None:
-        _relayed(translation.prepare(call).stream(), raw, random)
-    stream = Translate(client, upstream, target).prepare(call).stream()
-    out = _relayed(stream, raw, random)
+        _relayed(translation.prepare(call).stream(), pieces(raw, random))
+    prepared = Translate(client, upstream, target).prepare(call)
+    stream = prepared.stream()
+    out = _relayed(stream, [raw])
+    cut = prepared.stream()
+    assert _relayed(cut, pieces(raw, random)) == out
+    assert (cut.failure, cut.finished) == (stream.failure, stream.finished)
     _check_frames(client, out)
     assert stream.failure is not None or stream.finished
     return "failed" if stream.failure is not None else "finished"
 
 
-def _parsed(upstream: Dialect, raw: bytes, random: Random) -> list[StreamChunk]:
-    """The parser's chunks, a failure as the StreamError that the relay makes of it."""
-    wire = wire_request(upstream, TARGETS[0])
-    decoder, parser = upstream.decoder(), upstream.stream_parser(wire)
-    chunks: list[StreamChunk] = []
-    try:
-        for frame in [f for data in pieces(raw, random) for f in decoder.feed(data)]:
-            chunks += parser.feed(frame)
-            if chunks and isinstance(chunks[-1], StreamError):
-                return chunks
-        for frame in decoder.close():
-            chunks += parser.feed(frame)
-        chunks += parser.close()
-    except (FramingError, msgspec.MsgspecError) as problem:
-        chunks.append(StreamError(unreadable(wire.target, problem)))
-    except PlexusError as problem:
-        chunks.append(StreamError(problem.error))
-    return chunks
-
-
-def _relayed(stream: StreamTranslation, raw: bytes, random: Random) -> bytes:
+def _relayed(stream: StreamTranslation, reads: Iterable[bytes]) -> bytes:
     """What the client gets; nothing more is fed after a failure, as the relay does."""
     out = b""
-    for data in pieces(raw, random):
+    for data in reads:
         out += stream.feed(data)
         if stream.failure is not None:
             return out

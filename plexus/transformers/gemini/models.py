@@ -4,6 +4,8 @@ A model's ``capabilities`` in the config win over this; a model without a row is
 the newest family.
 """
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from plexus.transformers.capabilities import Capabilities
@@ -45,8 +47,7 @@ _ROWS: tuple[tuple[str, Thinker], ...] = (
 
 def thinker(model: str, capabilities: Capabilities) -> Thinker:
     """How ``model`` is told to think."""
-    name = model.rpartition("/")[2]
-    found = next((row for prefix, row in _ROWS if name.startswith(prefix)), NEWEST)
+    found = _row(model) or NEWEST
     if capabilities.thinking == "budget" and not found.budget:
         found = Thinker(budget=True, low=0, high=24576, off=True)
     elif capabilities.thinking == "adaptive" and found.budget:
@@ -65,5 +66,10 @@ def thinker(model: str, capabilities: Capabilities) -> Thinker:
 
 def is_known(model: str, capabilities: Capabilities) -> bool:
     """Whether anything is known of how the model thinks."""
+    return capabilities.thinking is not None or _row(model) is not None
+
+
+@lru_cache(1024)
+def _row(model: str) -> Thinker | None:
     name = model.rpartition("/")[2]
-    return capabilities.thinking is not None or any(name.startswith(row[0]) for row in _ROWS)
+    return next((row for prefix, row in _ROWS if name.startswith(prefix)), None)

@@ -62,6 +62,9 @@ def parse_part(raw: Raw, path: str, origin: Origin, client: bool = True) -> tupl
     signatures (``client`` False) stay on their parts.  Raises Malformed.
     """
     level = Level(raw, path)
+    if len(level.fields) == 1 and "text" in level.fields:
+        # Nearly every part.
+        return (TextContent(text=level.take("text", STRING) or ""),)
     signature = level.take("thoughtSignature", STRING)
     proof = read_signature(signature, origin)
     thought = level.take("thought", BOOLEAN)

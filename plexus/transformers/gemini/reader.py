@@ -5,6 +5,7 @@ numbers.  Members nobody took are the unknown ones, and keep the names they came
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -51,8 +52,9 @@ STRING_MAP: Kind[dict[str, str]] = Kind(dict[str, str], "expected an object of s
 ENUM: Kind[str | int] = Kind(str | int, "expected the name of an enum value")
 
 
+@cache
 def snake(name: str) -> str:
-    """``maxOutputTokens`` → ``max_output_tokens``."""
+    """``maxOutputTokens`` → ``max_output_tokens``; for names of this module's callers, not data."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
@@ -62,7 +64,7 @@ class Level:
     Where both spellings are present, camelCase wins, as it does at Google.
     """
 
-    __slots__ = ("fields", "path")
+    __slots__ = ("_snaked", "fields", "path")
 
     def __init__(self, raw: Raw | bytes, path: str) -> None:
         try:
@@ -70,6 +72,7 @@ class Level:
         except (msgspec.MsgspecError, RecursionError):
             raise Malformed(path or "body", "expected an object") from None
         self.path = path
+        self._snaked = "_" in "".join(self.fields)
 
     @classmethod
     def of(cls, fields: dict[str, Raw], path: str) -> "Level":
@@ -77,6 +80,7 @@ class Level:
         level = cls.__new__(cls)
         level.fields = dict(fields)
         level.path = path
+        level._snaked = "_" in "".join(fields)
         return level
 
     def where(self, name: str) -> str:
@@ -85,8 +89,11 @@ class Level:
     def raw(self, name: str) -> Raw | None:
         """The member as its bytes; None when it is absent or null."""
         raw = self.fields.pop(name, None)
-        if raw is None or raw == _NULL:
-            raw = self.fields.pop(snake(name), None)
+        if raw is not None and raw != _NULL:
+            return raw
+        if not self._snaked:
+            return None
+        raw = self.fields.pop(snake(name), None)
         return None if raw is None or raw == _NULL else raw
 
     def take(self, name: str, kind: Kind[T]) -> T | None:
@@ -125,6 +132,8 @@ class Level:
 
     def rest(self) -> dict[str, Raw]:
         """What nobody took, nulls left out, without white space: events stand on one line."""
+        if not self.fields:
+            return {}
         return {name: Raw(compact(raw)) for name, raw in self.fields.items() if raw != _NULL}
 
 

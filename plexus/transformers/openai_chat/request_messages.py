@@ -1,7 +1,9 @@
 """Messages of a chat request, wire to unified (openai-chat.md §2; mappings.md §12)."""
 
+from typing import Literal
+
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from plexus.transformers.ids import base62
@@ -82,8 +84,25 @@ class _LegacyCalls:
         return self._open.get(name) or self.call(name)
 
 
+class _Plain(Struct, forbid_unknown_fields=True):
+    """The usual message: a string, and nothing beside it."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+
+_plain = msgspec.json.Decoder(_Plain).decode
+
+
 def _parse_message(raw: Raw, path: str, legacy: _LegacyCalls) -> UnifiedMessage:
-    level = Level.of(raw, path)
+    try:
+        plain = _plain(raw)
+    except msgspec.DecodeError:
+        return _parse_any(Level.of(raw, path), legacy)
+    return UnifiedMessage(role=plain.role, content=(TextContent(text=plain.content),))
+
+
+def _parse_any(level: Level, legacy: _LegacyCalls) -> UnifiedMessage:
     role = _ROLES.get(level.need("role", STR))
     if role is None:
         raise invalid(

@@ -57,24 +57,33 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
     raw_messages = body.raw("messages")
     if raw_messages is None:
         raise missing("messages")
-    messages = parse_messages(raw_messages)
-    tools, choice, legacy = _parse_tools(body)
-    tier = body.take("service_tier", STR)
-    limit = body.take("max_tokens", INT)
-    newer = body.take("max_completion_tokens", INT)
     request = UnifiedChatRequest(
         model=call.model,
-        messages=messages,
-        source=replace(call.source, legacy_functions=True) if legacy else call.source,
+        messages=parse_messages(raw_messages),
+        source=call.source,
         stream=call.stream,
         stream_options=_parse_stream_options(body),
+        max_tokens=body.take("max_tokens", INT),
+        temperature=body.take("temperature", FLOAT),
+    )
+    # Most requests say no more, and each member that is asked for in vain costs 0.2 us.
+    return _with_the_rest(request, body) if body.rest else request
+
+
+def _with_the_rest(request: UnifiedChatRequest, body: Level) -> UnifiedChatRequest:
+    """The request with all that fewer clients send."""
+    tools, choice, legacy = _parse_tools(body)
+    tier = body.take("service_tier", STR)
+    newer = body.take("max_completion_tokens", INT)
+    request = replace(
+        request,
+        source=replace(request.source, legacy_functions=True) if legacy else request.source,
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=body.take("parallel_tool_calls", BOOL),
         response_format=_parse_format(body),
         verbosity=_parse_verbosity(body),
-        max_tokens=limit if newer is None else newer,
-        temperature=body.take("temperature", FLOAT),
+        max_tokens=request.max_tokens if newer is None else newer,
         top_p=body.take("top_p", FLOAT),
         top_k=body.take("top_k", INT),
         min_p=body.take("min_p", FLOAT),

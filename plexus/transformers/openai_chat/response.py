@@ -10,6 +10,7 @@ from plexus.transformers.ids import base62
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.transformers.openai_chat.answer_message import format_message
 from plexus.transformers.openai_chat.losses import NAME, RESPONSE_LOSSES
+from plexus.transformers.openai_chat.plain_answer import plain_response
 from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.stream_parser import ChatStreamParser, empty
 from plexus.transformers.openai_chat.usage import format_usage
@@ -26,6 +27,11 @@ _TIERS |= {tier: tier for tier in ("default", "flex", "scale", "priority", "fast
 
 def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     """Raises PlexusError for an error in a 200, an empty completion, or a foreign body."""
+    return plain_response(body, wire) or parse_any_response(body, wire)
+
+
+def parse_any_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+    """As ``parse_response``, by way of the parser of streams."""
     parser = ChatStreamParser(wire)
     provider = wire.target.provider
     try:

@@ -35,8 +35,13 @@ def format_tier(tier: str | None, dialect: str) -> str | None:
 def echo(request: UnifiedChatRequest) -> Wire:
     """What a response repeats of its request; nothing of it was stored."""
     writing = Writing(_NOBODY, LossLog(REQUEST_LOSSES), native=True)
-    names = ToolNames(())
-    tools = [_whole(tool) for tool in write_tools(request, writing, names)]
+    tools: list[Wire | Raw] = []
+    choice: Any = "auto"
+    if request.tools or request.web_search is not None:
+        names = ToolNames(())
+        tools = [_whole(tool) for tool in write_tools(request, writing, names)]
+        if request.tool_choice is not None and tools:
+            choice = write_choice(request, tools, writing, names)
     wanted = request.reasoning
     return {
         "instructions": next((m.text for m in request.messages if m.id == INSTRUCTIONS), None),
@@ -53,7 +58,7 @@ def echo(request: UnifiedChatRequest) -> Wire:
         "store": False,
         "temperature": request.temperature,
         "text": _text(request, writing),
-        "tool_choice": _choice(request, tools, writing, names),
+        "tool_choice": choice,
         "tools": tools,
         "top_logprobs": request.top_logprobs or 0,
         "top_p": request.top_p,
@@ -71,14 +76,6 @@ def _text(request: UnifiedChatRequest, writing: Writing) -> Wire:
     if request.verbosity is not None:
         out["verbosity"] = request.verbosity
     return out
-
-
-def _choice(
-    request: UnifiedChatRequest, tools: list[Wire | Raw], writing: Writing, names: ToolNames
-) -> Any:
-    if request.tool_choice is None or not tools:
-        return "auto"
-    return write_choice(request, tools, writing, names)
 
 
 def _whole(tool: Wire | Raw) -> Wire | Raw:

@@ -63,7 +63,6 @@ class ItemParser:
             raise msgspec.ValidationError(problem.error.message) from None
 
     def _parts(self, kind: str, fields: dict[str, Raw], announced: bool) -> tuple[Content, ...]:
-        raw = encoded(fields)
         level = Level(dict(fields), "output")
         level.rest.pop("type", None)
         match kind:
@@ -76,6 +75,7 @@ class ItemParser:
             case "image_generation_call" if _has_text(level, "result"):
                 return (_image(level),)
             case _:
+                raw = encoded(fields)
                 part = parse_other(kind, raw, level)
                 if isinstance(part, OpaqueContent) and is_answered_by_client(kind, raw):
                     self.calls = True

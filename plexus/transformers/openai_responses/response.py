@@ -1,7 +1,7 @@
 """Whole answers, both ways (openai-responses.md §4).
 
-An answer is read like the last event of its stream, and written as the last event of one, so that
-JSON and streams cannot drift apart.
+An answer is written as the last event of a stream, so that JSON and streams cannot drift apart; it
+is read without the chunks of one, and a test holds that they would say the same.
 """
 
 import msgspec
@@ -20,7 +20,7 @@ from plexus.transformers.openai_responses.stream_parser import ResponsesStreamPa
 from plexus.unified.chunks import PartStart
 from plexus.unified.content import ToolCallContent
 from plexus.unified.errors import PlexusError
-from plexus.unified.fold import fold, unfold
+from plexus.unified.fold import unfold
 from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import UnifiedChatResponse
 
@@ -35,7 +35,7 @@ def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
         if "output" not in fields:
             error = error_in(fields, provider)
             raise PlexusError(error or not_responses(body, "it has no output", provider))
-        return fold(ResponsesStreamParser(wire).finish(fields))
+        return ResponsesStreamParser(wire).whole(fields)
     except (msgspec.MsgspecError, RecursionError) as problem:
         raise PlexusError(not_responses(body, problem, provider)) from None
 

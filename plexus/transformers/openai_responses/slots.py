@@ -146,7 +146,7 @@ class Slot:
         return []
 
     def feed(self, delta: PartDelta) -> list[Frame]:
-        if isinstance(delta.value, Proof):
+        if type(delta.value) is Proof:
             self.proof = delta.value
             return []
         return self.write(delta)
@@ -184,10 +184,10 @@ class TextSlot(Slot):
         self._where: Wire | None = None
 
     def write(self, delta: PartDelta) -> list[Frame]:
-        if isinstance(delta.value, Citation):
+        if type(delta.value) is Citation:
             self._cited.append(delta.value)
             return []
-        if delta.kind == "audio" or isinstance(delta.value, Proof) or not delta.value:
+        if delta.kind == "audio" or type(delta.value) is not str or not delta.value:
             return []
         out = self._begin()
         self._pieces.append(delta.value)
@@ -198,7 +198,9 @@ class TextSlot(Slot):
         return out + self._event("response.output_text.delta", delta=delta.value, logprobs=tokens)
 
     def _fields(self) -> dict[str, Raw]:
-        own = self.part.ext.get(NAME, {}) if self.part.ext else {}
+        own = self.part.ext.get(NAME) if self.part.ext else None
+        if not own:
+            return {}
         return {name: raw for name, raw in own.items() if name in ITEM_FIELDS}
 
     def _begin(self) -> list[Frame]:

@@ -1,6 +1,7 @@
 """Chunks to a client's Responses stream: one open item at a time (streaming.md §4)."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -98,30 +99,28 @@ class ResponsesStreamFormatter:
         if self._ended and not (self._failed and isinstance(chunk, StreamError)):
             # A failure may be told again, in better words, as long as nobody has read it.
             return []
-        match chunk:
-            case PartDelta():
-                return self._delta(chunk)
-            case PartStart():
-                return self._start(chunk)
-            case PartStop():
-                return self._stop(chunk)
-            case MessageStart():
-                return self._message_start(chunk)
-            case LogprobsDelta(choice=0, raw=raw):
-                self._logprobs(raw)
-            case UsageReport(usage=usage):
-                self._usage = usage
-            case FinishReport(choice=0, finish=finish):
-                self._finish = finish
-            case FinishReport():
-                self.log.note("response.choices")
-            case MessageStop():
-                return self._message_stop(chunk)
-            case StreamError(error=error):
-                return self._fail(error)
-            case _:
-                pass
+        # By type: a `match` asks each class in turn, and every no costs 0.35 us.
+        handle = _HANDLERS.get(type(chunk))
+        return [] if handle is None else handle(self, chunk)
+
+    def _log_probabilities(self, chunk: LogprobsDelta) -> list[Frame]:
+        if chunk.choice == 0:
+            self._logprobs(chunk.raw)
         return []
+
+    def _usage_report(self, chunk: UsageReport) -> list[Frame]:
+        self._usage = chunk.usage
+        return []
+
+    def _finish_report(self, chunk: FinishReport) -> list[Frame]:
+        if chunk.choice == 0:
+            self._finish = chunk.finish
+        else:
+            self.log.note("response.choices")
+        return []
+
+    def _stream_error(self, chunk: StreamError) -> list[Frame]:
+        return self._fail(chunk.error)
 
     # -- the envelope ----------------------------------------------------------------------------
 
@@ -213,6 +212,8 @@ class ResponsesStreamFormatter:
         """The slot of a part; None for what this dialect leaves out."""
         output = self._output
         match part:
+            case TextContent():
+                return TextSlot(part, output)
             case ToolCallContent():
                 namespace, name = self._names.get(part.name, (part.namespace, part.name))
                 if part.namespace is not None:
@@ -220,7 +221,7 @@ class ResponsesStreamFormatter:
                 return CallSlot(part, output, name, namespace)
             case ThinkingContent():
                 return ReasoningSlot(part, output, self._readable)
-            case TextContent() | RefusalContent():
+            case RefusalContent():
                 return TextSlot(part, output)
             case AudioContent():
                 self.log.note("response.audio")
@@ -295,7 +296,7 @@ class ResponsesStreamFormatter:
         if slot is None:
             return []
         value = chunk.value
-        if isinstance(value, str):
+        if type(value) is str:
             self._characters += len(value)
         elif isinstance(value, Proof):
             self._note_proof(value)
@@ -330,10 +331,10 @@ class ResponsesStreamFormatter:
 
     def _stop(self, chunk: PartStop) -> list[Frame]:
         part = chunk.part
-        if isinstance(part, RefusalContent) and part.text:
-            self._refused = True
         if isinstance(part, TextContent):
             self._note_citations(part)
+        elif isinstance(part, RefusalContent) and part.text:
+            self._refused = True
         slot = self._slots.pop(chunk.index, None)
         if slot is None or slot.closed:
             return []
@@ -369,6 +370,19 @@ class ResponsesStreamFormatter:
         return out + self._advance() + self._output.close_message()
 
 
+_HANDLERS: dict[type, Callable[[ResponsesStreamFormatter, Any], list[Frame]]] = {
+    PartDelta: ResponsesStreamFormatter._delta,
+    PartStart: ResponsesStreamFormatter._start,
+    PartStop: ResponsesStreamFormatter._stop,
+    MessageStart: ResponsesStreamFormatter._message_start,
+    LogprobsDelta: ResponsesStreamFormatter._log_probabilities,
+    UsageReport: ResponsesStreamFormatter._usage_report,
+    FinishReport: ResponsesStreamFormatter._finish_report,
+    MessageStop: ResponsesStreamFormatter._message_stop,
+    StreamError: ResponsesStreamFormatter._stream_error,
+}
+
+
 def _namespaced(request: UnifiedChatRequest) -> dict[str, tuple[str | None, str]]:
     """The client's own names of tools in namespaces, by their flat names."""
     return {
@@ -382,8 +396,8 @@ def _given(chunk: PartStart) -> list[PartDelta]:
     """What a part brings in its start already, as deltas."""
     part, index = chunk.part, chunk.index
     match part:
-        case TextContent(text=text) if text:
-            return [PartDelta(index, "text", text)]
+        case TextContent(text=text):
+            return [PartDelta(index, "text", text)] if text else []
         case RefusalContent(text=text) if text:
             return [PartDelta(index, "refusal", text)]
         case ThinkingContent(text=text, summary=summary):

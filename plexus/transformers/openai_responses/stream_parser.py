@@ -43,8 +43,9 @@ from plexus.unified.content import (
     ThinkingContent,
     ToolCallContent,
 )
-from plexus.unified.errors import UnifiedError
-from plexus.unified.response import Finish
+from plexus.unified.errors import PlexusError, UnifiedError
+from plexus.unified.request import UnifiedMessage
+from plexus.unified.response import Choice, Finish, UnifiedChatResponse
 
 DeltaValue: TypeAlias = str | Proof | Citation
 
@@ -175,6 +176,43 @@ class ResponsesStreamParser:
         ext = _ext(response)
         out.append(MessageStop({NAME: ext}) if ext != self._start_ext and ext else MessageStop())
         return out
+
+    def whole(self, response: dict[str, Raw]) -> UnifiedChatResponse:
+        """A whole answer: what ``fold(finish(response))`` gives, without the chunks in between.
+
+        Raises PlexusError for an answer that is an error.
+        """
+        status = _str(response.get("status")) or "completed"
+        if status == "failed" or truthy(response.get("error")):
+            raise PlexusError(failed_error(response, self._wire.target.provider))
+        self._parser.seed = _str(response.get("id"))
+        content: list[Content] = []
+        tokens: list[Raw] = []
+        for fields in _objects(response.get("output") or NULL) or ():
+            for part in self._parser.parts(_str(fields.get("type")), fields):
+                if isinstance(part, TextContent) and part.ext:
+                    part, found = without_tokens(part)
+                    tokens += _logprobs(found) or [] if given(found) else []
+                content.append(part)
+        tier = _str(response.get("service_tier"))
+        ext = _ext(response)
+        return UnifiedChatResponse(
+            id=self._parser.seed,
+            model=_str(response.get("model")) or self._wire.target.model,
+            choices=(
+                Choice(
+                    index=0,
+                    message=UnifiedMessage(role="assistant", content=tuple(content)),
+                    finish=self._finish(response, status),
+                    logprobs=chat_logprobs(tokens) if tokens else None,
+                ),
+            ),
+            dialect=NAME,
+            created=_created(response.get("created_at")),
+            usage=parse_usage(response.get("usage")),
+            service_tier=TIERS.get(tier, tier) if tier else None,
+            ext={NAME: ext} if ext else {},
+        )
 
     # -- the envelope ----------------------------------------------------------------------------
 
