@@ -12,7 +12,7 @@ HEAD = """\
 
 Every row that a translation can report, by direction, the worst first. A field without a row is
 kept. `make regen` writes this page from the tables that the code itself uses; what applies to your
-own targets is printed by `plexus explain ALIAS`.
+own targets is printed by `plexus explain ALIAS --dialect D`.
 """
 
 

@@ -18,7 +18,8 @@ file for a vendor in `plexus/compiler/profiles`, with its date and where it is f
 the protocol reference that Plexus is built from or a page of the vendor's own documentation. A
 profile says what a vendor's models accept, in the words of [capabilities](configuration.md#models),
 and translations follow it; what has to be left out for it is reported as a [loss](losses.md). A
-request that is passed through is not edited for it.
+request that is passed through is not edited for it; one that the model would refuse may be
+[translated](dialects.md#conditions) instead.
 
 A provider gets the profile that its key `profile` names, else the one whose host its URL has.
 Another host has none. `plexus explain ALIAS` says which profile it is, what chose it and what it

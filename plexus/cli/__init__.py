@@ -30,6 +30,8 @@ CLIENTS = (
     "pydantic-ai",
 )
 FORMATS = ("text", "json", "github")
+DIALECTS = ("anthropic-messages", "gemini", "openai-chat", "openai-responses")
+"""Those that clients speak; named here, so that no command waits for the modules."""
 
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
@@ -102,6 +104,10 @@ def _parser() -> ArgumentParser:
     build.add_argument("--check", action="store_true", help="write nothing, show what would change")
     explain = commands.add_parser("explain", help="show who answers an alias, and what gets lost")
     explain.add_argument("alias", metavar="ALIAS")
+    explain.add_argument(
+        "--dialect", choices=DIALECTS, metavar="D", help="name every field its clients can lose"
+    )
+    explain.add_argument("--format", choices=("text", "json"), default="text")
 
     serve = commands.add_parser("serve", help="serve the generated package")
     serve.add_argument("--generated", type=Path, metavar="DIR", help="serve this, never build")

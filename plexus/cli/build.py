@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from argparse import Namespace
@@ -120,6 +121,7 @@ def _refused(error: Exception, out: Path, form: str) -> int:
 
 def explain(arguments: Namespace) -> int:
     """Who answers an alias, by which translation, and what that loses."""
+    from plexus.compiler.explain import as_data
     from plexus.compiler.explain import explain as explained
 
     examined = examine(config_path(arguments))
@@ -133,7 +135,10 @@ def explain(arguments: Namespace) -> int:
         hint = suggest(name, plan.aliases) or f"there are {', '.join(plan.aliases)}"
         print(f"{examined.file}: no alias {quote(name)}; {hint}", file=sys.stderr)
         return 1
-    print(explained(plan, name), end="")
+    if arguments.format == "json":
+        print(json.dumps(as_data(plan, name, arguments.dialect), indent=2))
+    else:
+        print(explained(plan, name, arguments.dialect), end="")
     return 0
 
 

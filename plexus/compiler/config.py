@@ -149,6 +149,7 @@ class Server(Struct, frozen=True):
     cors: tuple[str, ...] = ()
     body_limit: int = 32 * 1024 * 1024
     forward_rate_limits: bool | None = None
+    estimate_tokens: bool = True
 
 
 class Log(Struct, frozen=True):
@@ -279,13 +280,18 @@ def _capabilities(data: dict[str, Json]) -> dict[str, Json]:
         "tools_max",
     )
     return {
-        key: _whole(value)
-        if key in whole
-        else tuple(item for item in value if item is not None)
-        if isinstance(value, list)
-        else value
+        key: _whole(value) if key in whole else _listed(value)
         for key, value in sorted(data.items())
     }
+
+
+def _listed(value: Json) -> Json:
+    """Lists as tuples, without items that were wrong."""
+    if isinstance(value, dict):
+        return {name: _listed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(item for item in value if item is not None)
+    return value
 
 
 def _steps(at: Path, data: dict[str, Json]) -> tuple[StepUse, ...]:
@@ -336,6 +342,7 @@ def _server(data: dict[str, Json]) -> Server:
         cors=tuple(sorted(item for item in data.get("cors", []) if item is not None)),
         body_limit=int(data.get("body_limit", 32 * 1024 * 1024)),
         forward_rate_limits=data.get("forward_rate_limits"),
+        estimate_tokens=data.get("estimate_tokens", True),
     )
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from plexus.compiler import catalog, platforms
 
 if TYPE_CHECKING:
+    from plexus.compiler.plan import PlannedTarget, Route
     from plexus.transformers.capabilities import TargetModel
     from plexus.transformers.losses import Loss
 
 ORDER = ("refused", "lost", "approximated", "converted")
+LOSSES = ORDER[:-1]
+"""Those that a client notices."""
 
 
 class LossRow(Struct, frozen=True):
@@ -65,3 +70,29 @@ def _rows(part: str, said: frozenset[str], table: Iterable[Loss]) -> list[LossRo
         for loss in table
         if loss.field in said and loss.outcome in ORDER
     ]
+
+
+class Tables:
+    """What a route of a target can lose, each table made once for all models that are alike."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], tuple[tuple[LossRow, ...], str]] = {}
+
+    def rows(self, target: PlannedTarget, route: Route) -> tuple[LossRow, ...]:
+        return self._table(target, route)[0]
+
+    def counts(self, target: PlannedTarget, route: Route) -> str:
+        """``3 refused, 14 lost``; empty when nothing is."""
+        return self._table(target, route)[1]
+
+    def _table(self, target: PlannedTarget, route: Route) -> tuple[tuple[LossRow, ...], str]:
+        known = msgspec.json.encode(target.capabilities)
+        way = (route.client, route.upstream, route.platform, route.passthrough)
+        key = (*way, target.family, known)
+        if key not in self._made:
+            to = [target.to()]
+            found = rows(route.client, route.upstream, to, route.platform, route.passthrough)
+            count = Counter(row.outcome for row in found)
+            said = ", ".join(f"{count[outcome]} {outcome}" for outcome in LOSSES if count[outcome])
+            self._made[key] = (found, said)
+        return self._made[key]

@@ -6,28 +6,19 @@ passed through or translated, and into which dialect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from plexus.compiler import catalog, names, parents
+from plexus.compiler.candidates import PREFERENCE, ways
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
 from plexus.compiler.profiles import profiles
 from plexus.compiler.resolve import Chosen, Resolved
+from plexus.routing.target import Condition
 from plexus.transformers.capabilities import Capabilities, TargetModel
-
-# A provider that does not speak the client's dialect is spoken to in the first of these that it
-# has: the one that can say more comes first.  Never in the order of the config, where the order of
-# keys means nothing.
-PREFERENCE = (
-    "openai-responses",
-    "anthropic-messages",
-    "gemini",
-    "bedrock-converse",
-    "openai-chat",
-)
 
 DEFAULT_TIMEOUTS = Timeouts(connect=10.0, first_content=600.0, idle=120.0)
 
@@ -36,15 +27,17 @@ _IN_TARGET = ("model", "steps", "target", "wire_steps")
 
 
 class Route(Struct, frozen=True):
-    """How a target serves one client dialect; ``client == upstream`` with ``passthrough``.
+    """One way to serve a client dialect; ``client == upstream`` with ``passthrough``.
 
-    ``platform`` is the cloud that stands between, if there is one.
+    ``platform`` is the cloud that stands between, if there is one.  ``condition`` None: all
+    requests that no route of the same client before this one takes.
     """
 
     client: str
     upstream: str
     passthrough: bool
     platform: str | None = None
+    condition: Condition | None = None
 
 
 class PlannedTarget(Struct, frozen=True):
@@ -157,6 +150,7 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     steps, wire_steps = _chain(resolved, provider, uses)
     spoken = parents.pinned(uses, _spoken(resolved, provider))
     profile = _profile(resolved, provider, uses)
+    capabilities = _capabilities(provider, profile, model)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
@@ -164,14 +158,11 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
         module=module,
         family=_family(provider, profile, spoken),
         profile=profile,
-        capabilities=_capabilities(provider, profile, model),
+        capabilities=capabilities,
         named=parents.said(uses),
         steps=steps,
         wire_steps=wire_steps,
-        routes=tuple(
-            _route(client, spoken, bool(steps), provider.platform)
-            for client in catalog.client_dialects()
-        ),
+        routes=tuple(_routes(spoken, capabilities, bool(steps), provider.platform)),
         timeouts=timeouts(resolved.config, provider, model),
     )
 
@@ -200,11 +191,12 @@ def _spoken(resolved: Resolved, provider: Provider) -> tuple[str, ...]:
     return tuple(sorted(spoken, key=PREFERENCE.index))
 
 
-def _route(client: str, spoken: tuple[str, ...], has_steps: bool, platform: str | None) -> Route:
-    """A unified step ends pass-through; wire steps and platforms do not."""
-    if client in spoken:
-        return Route(client, client, not has_steps, platform)
-    return Route(client, spoken[0], False, platform)
+def _routes(
+    spoken: tuple[str, ...], known: Mapping[str, Any], has_steps: bool, platform: str | None
+) -> Iterator[Route]:
+    for client in catalog.client_dialects():
+        for way in ways(client, spoken, known, has_steps):
+            yield Route(client, way.upstream, way.passthrough, platform, way.condition)
 
 
 def _profile(resolved: Resolved, provider: Provider, uses: tuple[StepUse, ...]) -> Chosen | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,7 @@ from plexus.compiler.literal import Call, Expr, Name, Spread, py
 from plexus.compiler.paths import pointer
 from plexus.compiler.plan import DEFAULT_TIMEOUTS, Plan, PlannedAlias, PlannedTarget, Route
 from plexus.compiler.profiles import profiles
+from plexus.routing.target import Condition
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -233,7 +235,8 @@ def _model(target: PlannedTarget, imports: Imports) -> Call:
 
 def _target_call(target: PlannedTarget, constant: str, imports: Imports) -> Call:
     routes: dict[str, Expr] = {
-        route.client: (_candidate(target, route, constant, imports),) for route in target.routes
+        client: tuple(_candidate(target, route, constant, imports) for route in group)
+        for client, group in groupby(target.routes, key=lambda route: route.client)
     }
     keywords: list[tuple[str, Expr]] = [
         ("name", target.name),
@@ -263,7 +266,14 @@ def _candidate(target: PlannedTarget, route: Route, constant: str, imports: Impo
     keywords = _repair(target.provider, route)
     if route.platform is not None:
         keywords = (("platform", Name(f"{constant}.platform")), *keywords)
-    return Call("Candidate", (None, Call(name, arguments, keywords)))
+    condition = _condition(route.condition, imports)
+    return Call("Candidate", (condition, Call(name, arguments, keywords)))
+
+
+def _condition(condition: Condition | None, imports: Imports) -> Expr:
+    if condition is None:
+        return None
+    return Call(imports.add(_TARGET, "Condition"), (condition.name, condition.facts))
 
 
 def _repair(provider: Provider, route: Route) -> tuple[tuple[str, Expr], ...]:
@@ -350,6 +360,8 @@ def _setting_values(config: Config) -> Iterator[tuple[str, Expr]]:
         yield "body_limit", server.body_limit
     if server.forward_rate_limits is not None:
         yield "forward_rate_limits", server.forward_rate_limits
+    if not server.estimate_tokens:
+        yield "estimate_tokens", False
     if config.log.level != "info":
         yield "log_level", config.log.level
     if config.log.format is not None:

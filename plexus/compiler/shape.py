@@ -283,7 +283,9 @@ def _malformed(error: _Error) -> tuple[str, str, str]:
     limit, value, where = error.wanted, error.value, error.where
     match error.keyword:
         case "enum":
-            hint = suggestion(value, limit) or f"one of {', '.join(limit)}"
+            words = [choice for choice in limit if isinstance(choice, str)]
+            shown = ", ".join(c if isinstance(c, str) else json.dumps(c) for c in limit)
+            hint = suggestion(value, words) or f"one of {shown}"
             return "P203", f"{where} cannot be {quote(value)}", hint
         case "pattern":
             return "P205", f"{where} {error.message}", ""

@@ -109,8 +109,13 @@ def anthropic_model(entry: Entry, name: str | None = None) -> dict[str, object]:
         "id": name or entry.name,
         "display_name": entry.display_name or name or entry.name,
         "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": None,
         "max_input_tokens": entry.context_window,
         "max_tokens": entry.max_output_tokens,
+        "capabilities": None,
     }
 
 
@@ -120,7 +125,7 @@ def gemini_model(entry: Entry, name: str | None = None) -> dict[str, object]:
         "version": "001",
         "displayName": entry.display_name or name or entry.name,
         "description": "",
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     }
     if entry.context_window is not None:
         found["inputTokenLimit"] = entry.context_window
@@ -152,7 +157,13 @@ def gemini_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
 
 
 def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
-    """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``."""
+    """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``.
+
+    All models are active ones: ``lifecycle[]`` that asks for others alone finds none.
+    """
+    wanted = query.get("lifecycle[]", query.get("lifecycle", "active"))
+    if "active" not in ([wanted] if isinstance(wanted, str) else wanted):
+        entries = []
     names = [entry.name for entry in entries]
     limit = _limit(query.get("limit", "20"), "limit")
     after, before = query.get("after_id"), query.get("before_id")

@@ -3,7 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from plexus.transformers.base import VENDOR, ClientCall, Platform
+from plexus.transformers.base import VENDOR, ClientCall, Dialect, Platform
 from plexus.transformers.translation import Translation
 
 
@@ -20,6 +20,14 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     connect: float = 10.0
     first_content: float = 600.0
     idle: float = 120.0
+
+    def within(self, limit: float) -> "Timeouts":
+        """None longer than ``limit``."""
+        return Timeouts(
+            connect=min(self.connect, limit),
+            first_content=min(self.first_content, limit),
+            idle=min(self.idle, limit),
+        )
 
 
 class AwsSignature(Struct, frozen=True, kw_only=True):
@@ -65,13 +73,10 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 class Condition(Struct, frozen=True):
-    """A capability rule: holds when the request shows all of ``facts``.
-
-    Facts: ``function_tools``, ``reasoning``, ``server_tools``.
-    """
+    """A capability rule: holds when the request shows all of ``facts`` (transformers/facts.py)."""
 
     name: str
-    facts: frozenset[str]
+    facts: tuple[str, ...]
 
 
 class Candidate(Struct, frozen=True):
@@ -95,13 +100,26 @@ class Target(Struct, frozen=True, kw_only=True):
     translations: dict[str, tuple[Candidate, ...]]
     timeouts: Timeouts = Timeouts()
 
-    def translation(self, dialect: str, call: ClientCall) -> Translation | None:
-        """The translation for a call, or None when this target cannot serve the dialect."""
-        for candidate in self.translations.get(dialect, ()):
+    def candidate(self, dialect: Dialect, call: ClientCall) -> Candidate | None:
+        """The first that matches a client's call; None when the dialect is not served here.
+
+        The call is looked into only where a condition asks for it.
+        """
+        facts: frozenset[str] | None = None
+        for candidate in self.translations.get(dialect.NAME, ()):
             condition = candidate.condition
-            if condition is None or condition.facts <= request_facts(call):
-                return candidate.translation
+            if condition is None:
+                return candidate
+            if facts is None:
+                facts = dialect.request_facts(call)
+            if facts.issuperset(condition.facts):
+                return candidate
         return None
+
+    def translation(self, dialect: Dialect, call: ClientCall) -> Translation | None:
+        """The translation of that candidate."""
+        found = self.candidate(dialect, call)
+        return None if found is None else found.translation
 
     def with_timeouts(self, timeouts: Timeouts) -> "Target":
         """The same target under the limits of an alias."""
@@ -113,14 +131,3 @@ class Weighted(Struct, frozen=True):
 
     target: Target
     weight: float = 1.0
-
-
-def request_facts(call: ClientCall) -> frozenset[str]:
-    """What a request uses that some model may refuse in one of its dialects."""
-    fields = call.body.fields
-    facts = set()
-    if b'"function"' in bytes(fields.get("tools", b"")) or "functions" in fields:
-        facts.add("function_tools")
-    if "reasoning_effort" in fields or "reasoning" in fields or "thinking" in fields:
-        facts.add("reasoning")
-    return frozenset(facts)

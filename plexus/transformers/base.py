@@ -138,6 +138,8 @@ class ProviderDialect(Protocol):
     """Names of ``fields.py`` that a provider of this dialect can answer with."""
     REQUEST_LOSSES: Mapping[str, Loss]
     """What ``format_request`` changes, by field."""
+    SERVER_TOOLS: frozenset[str]
+    """Kinds of server tools that it can be asked to run by clients of other dialects."""
 
     def authorize(self, secret: str) -> Headers:
         """The credential headers of a provider of this dialect."""
@@ -174,9 +176,15 @@ class Dialect(ProviderDialect, Protocol):
     """What ``format_response`` and ``stream_formatter`` change, by field."""
     FORWARDED_HEADERS: frozenset[str]
     """Client headers that a same-dialect provider must see (lower case)."""
+    ASKED_TOOLS: frozenset[str]
+    """Kinds of server tools that its clients can ask for and some other dialect has too."""
 
     def parse_request(self, call: ClientCall) -> UnifiedChatRequest:
         """Raises PlexusError (400 with ``param``) on a body that is not of this dialect."""
+        ...
+
+    def request_facts(self, call: ClientCall) -> frozenset[str]:
+        """Names of ``facts.py`` that hold for a call, read off few of its members; never raises."""
         ...
 
     def passthrough(self, call: ClientCall, target: TargetModel) -> WireRequest:
@@ -228,6 +236,10 @@ class Platform(Struct, frozen=True):
     def request(self, wire: WireRequest, dialect: str) -> WireRequest:
         """Raises PlexusError (400) for what the platform refuses."""
         return wire
+
+    def count(self, wire: WireRequest, dialect: str) -> WireRequest:
+        """``request`` for a count of tokens."""
+        return self.request(wire, dialect)
 
     def decoder(self, dialect: ProviderDialect) -> Decoder:
         """Gives the dialect's frames; their ``raw`` bytes are the dialect's too."""

@@ -33,6 +33,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Only one of the two may be sent (errors.md §5)."""
     thinking: Literal["adaptive", "budget", "none"] | None = None
     thinking_off: Literal["disabled", "between_tools", "refused"] | None = None
+    thinking_binding: bool | None = None
+    """Signed thinking is refused behind a prefix that changed, unless it may be dropped; for that
+    the provider must take the beta (anthropic-messages.md §11)."""
     efforts: tuple[str, ...] | None = None
     forced_tool_choice: bool | None = None
     strict_tools: bool | None = None
@@ -57,8 +60,11 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """``required``: a tool call must carry its reasoning, also when that is empty."""
     reasoning_format: str | None = None
     """Sent as ``reasoning_format`` when the client wants to read thinking."""
-    reasoning_with_tools: bool | None = None
-    """False: with function tools reasoning must be off (openai-chat.md §7)."""
+    reasoning_with_tools: bool | Literal["unasked", "never"] | None = None
+    """In chat, beside function tools (openai-chat.md §7).  ``unasked``: only as long as nobody asks
+    for it.  False: it must be off, and silence is refused too.  ``never``: the model always
+    reasons, and takes no function tools in chat.
+    """
     thinking_form: ThinkingForm | None = None
     thinking_default: Literal["on", "off"] | None = None
     """Whether the model thinks when nobody asks it to."""
@@ -95,6 +101,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """``logprobs`` is the count that OpenAI calls ``top_logprobs``."""
     stream_usage: Literal["option", "always", "never"] | None = None
     """Whether ``stream_options`` must ask for usage, or may not be sent."""
+    server_tools: Mapping[str, tuple[str, ...]] | None = None
+    """By dialect, the kinds of server tools that run there, where it is not all that it has."""
     service_tiers: Mapping[str, str] | None = None
     """Canonical tier → the vendor's word; others are left out."""
     prefix_field: bool | None = None

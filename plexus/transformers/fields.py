@@ -98,6 +98,7 @@ REQUEST_FIELDS = frozenset(
         "tool.custom",
         "tool.description",
         "tool.ext",
+        "tool.function",
         "tool.name",
         "tool.schema",
         "tool.server",

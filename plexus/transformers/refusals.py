@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
+from plexus.transformers.effort import EFFORTS
 from plexus.transformers.repairs import Repair
 from plexus.unified.errors import UnifiedError
-from plexus.unified.request import ThinkLevel
 
-_LEVELS: tuple[ThinkLevel, ...] = get_args(ThinkLevel)
 _STATUSES = frozenset({400, 422})
 _KINDS = frozenset({"invalid_request", "unsupported"})
 
@@ -139,16 +138,16 @@ def _effort(text: str, error: UnifiedError) -> Repair | None:
         return None
     said, _, listed = _LIST.sub("\0", text, count=1).partition("\0")
     words = re.findall(r"[a-z]+", listed)
-    known = tuple(level for level in _LEVELS if level in words)
+    known = tuple(level for level in EFFORTS if level in words)
     if not known:
         refused = set(re.findall(r"[`'\"]([a-z]+)[`'\"]", said))
-        if not refused & set(_LEVELS):
+        if not refused & set(EFFORTS):
             return None
         known = tuple(level for level in ("low", "medium", "high") if level not in refused)
     changes: dict[str, Any] = {"efforts": known}
     if "default" in words:
         # Groq's only word for thinking at all.
-        changes["effort_names"] = {level: "default" for level in _LEVELS if level not in known}
+        changes["effort_names"] = {level: "default" for level in EFFORTS if level not in known}
     return Repair(name=f"efforts={'|'.join(known)}", capabilities=changes)
 
 

@@ -277,7 +277,7 @@ def _sent(
         wire, _ = _edited(chosen, translation.wire_steps, dialect)
     wire = translation.platform.request(wire, dialect)
     if call.strict:
-        _refuse_losses(wire.warnings)
+        refuse_losses(wire.warnings)
     return wire
 
 
@@ -295,7 +295,7 @@ def _edited(
     return wire, model
 
 
-def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
+def refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
     """``"on_loss": "error"``: a 400 naming the first field, all of them in the message."""
     bad = [w for w in warnings if w.loss.outcome in ("approximated", "lost")]
     if bad:

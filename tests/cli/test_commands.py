@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from plexus.cli import CLIENTS, main
+from plexus.cli import CLIENTS, DIALECTS, main
+from plexus.compiler import catalog
 
 GOOD = {"providers": {"e": {"type": "echo"}}, "aliases": {"a": {"targets": ["e/m"]}}}
 WARNS = {**GOOD, "server": {"host": "0.0.0.0"}}
@@ -181,6 +182,20 @@ def test_explain(here: Path, capsys: Capture) -> None:
     assert capsys.readouterr().err == 'plexus.json: no alias "b"; there are a\n'
 
 
+def test_explain_one_dialect(here: Path, capsys: Capture) -> None:
+    for dialect in DIALECTS:
+        assert main(["explain", "a", "--dialect", dialect]) == 0
+        assert f"\n{dialect}: nothing is lost\n" in capsys.readouterr().out
+    assert main(["explain", "a", "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [target["name"] for target in data["targets"]] == ["e/m"]
+    assert {route["client"] for route in data["targets"][0]["routes"]} == set(DIALECTS)
+
+
+def test_the_dialects_of_the_command_line_are_those_of_clients() -> None:
+    assert sorted(catalog.client_dialects()) == list(DIALECTS)
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_client(here: Path, capsys: Capture, name: str) -> None:
     """The address, a model of the config, and never a key's value."""
@@ -193,6 +208,21 @@ def test_client(here: Path, capsys: Capture, name: str) -> None:
     assert "$TEAM_KEY" in said
     # Braces are the settings' own, none is left of the template.
     assert "{root}" not in said and "{{" not in said.replace("${{", "")
+
+
+def test_T96_what_claude_code_lists(here: Path, capsys: Capture) -> None:
+    """Only names that begin like Claude's reach its picker."""
+    assert main(["client", "claude-code"]) == 0
+    out = capsys.readouterr().out
+    assert "shows only those that begin" in out and "additional_aliases" in out
+    assert "DISCOVERY" not in out
+    alias = {"targets": ["e/m"], "additional_aliases": ["anthropic-a", "claude-a"]}
+    write(here, {**WARNS, "aliases": {"a": alias, "b": {"targets": ["e/m"]}}})
+    assert main(["client", "claude-code"]) == 0
+    out = capsys.readouterr().out
+    assert 'begin with "claude" or "anthropic": anthropic-a, claude-a\n' in out
+    assert "export CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1\n" in out
+    assert "export ANTHROPIC_MODEL=anthropic-a\n" in out
 
 
 def test_init(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +262,7 @@ def test_lists(here: Path, capsys: Capture) -> None:
         ([], "required: COMMAND"),
         (["bild"], "invalid choice: 'bild'"),
         (["explain"], "required: ALIAS"),
+        (["explain", "a", "--dialect", "bedrock-converse"], "invalid choice"),
         (["serve", "--port", "x"], "argument --port: 'x' is no port: 0 to 65535"),
         (["serve", "--port", "70000"], "argument --port: '70000' is no port: 0 to 65535"),
         (["serve", "--port", "\u0663"], "argument --port: '\u0663' is no port: 0 to 65535"),

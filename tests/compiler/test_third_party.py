@@ -14,6 +14,7 @@ from plexus.compiler.explain import explain
 from plexus.compiler.pipeline import planned
 from plexus.gateway.loader import load
 from plexus.streaming.document import JsonBody
+from plexus.transformers import openai_chat
 from plexus.transformers.base import ClientCall
 from plexus.unified.request import Source
 from tests.compiler.builds import build, examined, files, heads, small
@@ -103,7 +104,7 @@ def test_the_example_of_the_docs_is_built_loaded_and_applied(
         body=JsonBody.parse(json.dumps(body).encode()),
         source=Source(dialect="openai-chat"),
     )
-    prepared = entry.target.translation("openai-chat", call).prepare(call)
+    prepared = entry.target.translation(openai_chat, call).prepare(call)
     assert json.loads(prepared.wire.body)["temperature"] == 0.7
     said = explain(planned(examined(config)), "a")
     assert f"{PACKAGE}.cooler:Cooler (step, ends pass-through) by=0.3" in said

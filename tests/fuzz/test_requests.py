@@ -29,6 +29,7 @@ def check_request(client: Dialect, raw: bytes, random: Random) -> str:
     call = client_call(client.NAME, body)
     target = random.choice(TARGETS)
     passed_through(client, call, target)
+    client.request_facts(call)
     try:
         client.parse_request(call)
     except PlexusError as problem:

@@ -8,6 +8,7 @@ from plexus.transformers.anthropic_messages.errors import (
     format_stream_error,
     parse_error,
 )
+from plexus.transformers.anthropic_messages.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
 from plexus.transformers.anthropic_messages.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.anthropic_messages.losses import (
     REQUEST_FIELDS,
@@ -33,6 +34,7 @@ NAME: str = _NAME
 FAMILY: str = "anthropic"
 
 __all__ = [
+    "ASKED_TOOLS",
     "FAMILY",
     "FORWARDED_HEADERS",
     "NAME",
@@ -40,6 +42,7 @@ __all__ = [
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
     "RESPONSE_LOSSES",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",
@@ -53,6 +56,7 @@ __all__ = [
     "parse_response",
     "passthrough",
     "rename_model",
+    "request_facts",
     "stream_formatter",
     "stream_observer",
     "stream_parser",

@@ -508,6 +508,7 @@ REQUEST_FIELDS = frozenset(
         "tool.builtin",
         "tool.description",
         "tool.ext",
+        "tool.function",
         "tool.name",
         "tool.schema",
         "tool.server",

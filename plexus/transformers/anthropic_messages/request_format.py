@@ -18,14 +18,17 @@ from plexus.transformers.anthropic_messages.names import legal_names
 from plexus.transformers.anthropic_messages.schema import strict_schema
 from plexus.transformers.anthropic_messages.thinking import (
     ANSWER_ROOM,
+    BINDING_BETA,
     Thinking,
     format_thinking,
+    unbound,
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
 from plexus.transformers.anthropic_messages.turns import Turn, build_turns
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.unified.content import (
     ServerToolCallContent,
     ServerToolResultContent,
@@ -41,6 +44,8 @@ from plexus.unified.request import (
 )
 
 PATH = "/messages"
+FAMILY = "anthropic"
+"""Of Anthropic's own models; endpoints of others speak this dialect too."""
 BEGIN, CONTINUE = "Begin.", "Continue."
 DEFAULT_MAX_TOKENS = 32_000
 UNARY_MAX_TOKENS = 16_000
@@ -104,6 +109,9 @@ class _Formatter:
         messages = self._messages()
         thinking = self._provable(thinking, messages)
         choice, thinking = self._reconciled(choice, thinking, messages)
+        bound = self.caps.thinking_binding is True and _replays_thinking(messages)
+        if bound:
+            thinking = unbound(thinking)
         body: Block = {"model": self.target.model, "max_tokens": max_tokens, "messages": messages}
         if system:
             body["system"] = system
@@ -126,7 +134,7 @@ class _Formatter:
             target=self.target,
             path=PATH,
             body=msgspec.json.encode(body),
-            headers=translated_headers(request.source),
+            headers=translated_headers(request.source, BINDING_BETA if bound else None),
             stream=request.stream,
             warnings=log.warnings,
             tool_names={new: old for old, new in self.names.items() if new != old},
@@ -212,6 +220,8 @@ class _Formatter:
     def _choice(self, tools: list[Block | Raw]) -> Block | None:
         """The choice as wanted, before what the model refuses is known."""
         request, wanted = self.request, self.request.tool_choice
+        if wanted is not None and wanted.mode == "required" and not request.tools and not tools:
+            return None  # It forces nothing (traps T11).
         # Left out in silence, the answer would be another one (canonical.md §9).
         if wanted is not None and _forces(wanted) and not tools:
             raise unsupported("the forced tool does not exist at this target", "tool_choice")
@@ -278,7 +288,7 @@ class _Formatter:
                 if not isinstance(part, TextContent):
                     self.log.note("message.system_media", path)
                     continue
-                block = text_block(part.text)
+                block = None if self._alien(part.text) else text_block(part.text)
                 if block is None:
                     self.markers.move("prefix", part.cache_control)
                     continue
@@ -294,6 +304,10 @@ class _Formatter:
                 self.log.note("response_format.json_object", "response_format")
                 blocks.append({"type": "text", "text": _JSON_ONLY})
         return blocks
+
+    def _alien(self, text: str) -> bool:
+        """Claude Code's word to Anthropic, in a request to somebody else (traps T18)."""
+        return self.target.family != FAMILY and text.startswith(ATTRIBUTION)
 
     def _messages(self) -> list[Block]:
         prefix = len(self.request.system_prefix())
@@ -474,6 +488,17 @@ def _user(text: str) -> Block:
 
 def _is(block: object, kind: str) -> bool:
     return isinstance(block, dict) and block.get("type") == kind
+
+
+def _replays_thinking(messages: list[Block]) -> bool:
+    """Whether signed thinking of earlier turns goes back."""
+    return any(
+        _is(block, kind)
+        for message in messages
+        if message["role"] == "assistant" and isinstance(message["content"], list)
+        for block in message["content"]
+        for kind in ("thinking", "redacted_thinking")
+    )
 
 
 def _paused(turn: Turn) -> bool:

@@ -4,32 +4,15 @@ from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.reader import INTEGER, STRING, Kind, Level
 from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.effort import BUDGETS, EFFORTS, effort_of, is_off, is_said
 from plexus.transformers.losses import LossLog
 from plexus.unified.request import Reasoning, ReasoningMode, ThinkLevel
 
-EFFORTS: tuple[ThinkLevel, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-BUDGETS: dict[ThinkLevel, int] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 24576,
-    "xhigh": 32768,
-    "max": 64000,
-}
-"""Tokens of thinking per effort (mappings.md §3.2)."""
-
-_INVERSE: tuple[tuple[int, ThinkLevel], ...] = (
-    (0, "none"),
-    (1024, "minimal"),
-    (4096, "low"),
-    (16384, "medium"),
-    (28672, "high"),
-    (48000, "xhigh"),
-)
 MIN_BUDGET = 1024
 ANSWER_ROOM = 4096
 """Tokens kept for the answer when Plexus chooses ``max_tokens`` (mappings.md §3.2)."""
@@ -57,14 +40,6 @@ class Thinking(Struct, frozen=True):
     effort: str | None = None
     on: bool = False
     budget: int | None = None
-
-
-def effort_of(budget: int) -> ThinkLevel:
-    """The effort whose band holds ``budget`` (mappings.md §3.2, inverse column)."""
-    for limit, effort in _INVERSE:
-        if budget <= limit:
-            return effort
-    return "max"
 
 
 def parse_thinking(thinking: Level | None, config: Level | None) -> Reasoning | None:
@@ -105,9 +80,9 @@ def format_thinking(
     ``max_tokens`` is the client's, None when it gave none.  ``native``: the client speaks this
     dialect, so an effort alone means what it says and switches nothing on.
     """
-    if reasoning is None or not _said(reasoning):
+    if reasoning is None or not is_said(reasoning):
         return Thinking()
-    if _off(reasoning):
+    if is_off(reasoning):
         return _format_off(reasoning, caps, log)
     if caps.thinking == "none":
         log.note("reasoning.effort")
@@ -124,28 +99,26 @@ def format_thinking(
     return Thinking(thinking, effort, on=True)
 
 
+BINDING_BETA = "thinking-binding-controls-2026-08-01"
+_DROP = {"prefix_mismatch_behavior": "drop_block"}
+
+
+def unbound(thinking: Thinking) -> Thinking:
+    """With leave to drop thinking whose prefix is another than it was (anthropic-messages.md §11).
+
+    A step, or a turn that went to another target, may have changed it.
+    """
+    said = {"type": "adaptive"} if thinking.thinking is None else thinking.thinking
+    if said["type"] == "disabled":
+        return thinking
+    return replace(thinking, thinking={"block_binding": _DROP, **said})
+
+
 def _verbatim(reasoning: Reasoning) -> Thinking:
     """What a client of this dialect wrote for a model Plexus does not know."""
     thinking: dict[str, object] = {"type": "enabled", "budget_tokens": reasoning.max_tokens}
     _display(thinking, reasoning, None)
     return Thinking(thinking, reasoning.effort, on=True)
-
-
-def _said(reasoning: Reasoning) -> bool:
-    return (
-        reasoning.effort is not None
-        or reasoning.max_tokens is not None
-        or reasoning.enabled is not None
-        or reasoning.mode is not None
-    )
-
-
-def _off(reasoning: Reasoning) -> bool:
-    if reasoning.mode in ("off", "between_tools") or reasoning.effort == "none":
-        return True
-    if reasoning.max_tokens is not None and reasoning.max_tokens <= 0:
-        return True
-    return reasoning.enabled is False
 
 
 def _format_off(reasoning: Reasoning, caps: Capabilities, log: LossLog) -> Thinking:

@@ -16,12 +16,14 @@ from plexus.transformers.bedrock_converse.stream_parser import ConverseStreamPar
 
 NAME: str = _NAME
 FAMILY: str = _FAMILY
+SERVER_TOOLS: frozenset[str] = frozenset()
 
 __all__ = [
     "FAMILY",
     "NAME",
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",

@@ -1,7 +1,7 @@
 """Reasoning of models that are not Claude's (reference/bedrock-vertex.md §3, mappings.md §3)."""
 
-from plexus.transformers.anthropic_messages.thinking import EFFORTS, effort_of
 from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.effort import EFFORTS, effort_of, is_off
 from plexus.transformers.losses import LossLog
 from plexus.unified.request import Reasoning, ThinkLevel
 
@@ -10,7 +10,7 @@ _LEVELS: tuple[ThinkLevel, ...] = ("low", "medium", "high")
 
 def nova_reasoning(reasoning: Reasoning, log: LossLog) -> dict[str, object]:
     """Nova's ``reasoningConfig``; nothing when the client said nothing."""
-    if _off(reasoning):
+    if is_off(reasoning):
         return {"reasoningConfig": {"type": "disabled"}}
     wanted = _wanted(reasoning, log)
     if wanted is None:
@@ -23,7 +23,7 @@ def openai_effort(reasoning: Reasoning, caps: Capabilities, log: LossLog) -> dic
     """``reasoning_effort`` of OpenAI's models, which cannot be told not to think."""
     have = tuple(e for e in EFFORTS if caps.efforts is None or e in caps.efforts)
     have = _LEVELS if caps.efforts is None or not have else have
-    if _off(reasoning):
+    if is_off(reasoning):
         log.note("reasoning.off")
         return {"reasoning_effort": have[0]}
     wanted = _wanted(reasoning, log)
@@ -46,11 +46,3 @@ def _nearest(wanted: ThinkLevel, have: tuple[ThinkLevel, ...], log: LossLog) -> 
     log.note("reasoning.effort")
     lower = [effort for effort in have if EFFORTS.index(effort) <= EFFORTS.index(wanted)]
     return lower[-1] if lower else have[0]
-
-
-def _off(reasoning: Reasoning) -> bool:
-    if reasoning.mode in ("off", "between_tools") or reasoning.effort == "none":
-        return True
-    if reasoning.max_tokens is not None and reasoning.max_tokens <= 0:
-        return True
-    return reasoning.enabled is False

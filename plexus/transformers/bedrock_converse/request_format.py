@@ -29,6 +29,7 @@ from plexus.transformers.bedrock_converse.models import (
 from plexus.transformers.bedrock_converse.tools import ToolFormatter, called, forces
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.unified.content import TextContent
 from plexus.unified.errors import unsupported
@@ -174,7 +175,7 @@ class _Formatter:
                     continue
                 if any(part.ext.values()):
                     self.log.note("part.ext", path)
-                block = text_block(part.text)
+                block = None if part.text.startswith(ATTRIBUTION) else text_block(part.text)
                 if block is None:
                     self.markers.move("prefix", part.cache_control)
                     continue

@@ -10,6 +10,7 @@ from plexus.transformers.base import (
     WireRequest,
 )
 from plexus.transformers.gemini.errors import format_error, format_stream_error, parse_error
+from plexus.transformers.gemini.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
 from plexus.transformers.gemini.framing import GeminiDecoder, sse_encoder
 from plexus.transformers.gemini.losses import (
     REQUEST_FIELDS,
@@ -37,6 +38,7 @@ FAMILY: str = _FAMILY
 FORWARDED_HEADERS: frozenset[str] = TRACING
 
 __all__ = [
+    "ASKED_TOOLS",
     "FAMILY",
     "FORWARDED_HEADERS",
     "NAME",
@@ -44,6 +46,7 @@ __all__ = [
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
     "RESPONSE_LOSSES",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",
@@ -57,6 +60,7 @@ __all__ = [
     "parse_response",
     "passthrough",
     "rename_model",
+    "request_facts",
     "stream_formatter",
     "stream_observer",
     "stream_parser",

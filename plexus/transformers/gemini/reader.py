@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _value = msgspec.json.Decoder(Raw).decode
-_NULL = Raw(b"null")
+NULL = Raw(b"null")
 
 
 class Malformed(ValueError):
@@ -89,12 +89,12 @@ class Level:
     def raw(self, name: str) -> Raw | None:
         """The member as its bytes; None when it is absent or null."""
         raw = self.fields.pop(name, None)
-        if raw is not None and raw != _NULL:
+        if raw is not None and raw != NULL:
             return raw
         if not self._snaked:
             return None
         raw = self.fields.pop(snake(name), None)
-        return None if raw is None or raw == _NULL else raw
+        return None if raw is None or raw == NULL else raw
 
     def take(self, name: str, kind: Kind[T]) -> T | None:
         """The member's value; None when it is absent or null.  Raises Malformed."""
@@ -134,7 +134,7 @@ class Level:
         """What nobody took, nulls left out, without white space: events stand on one line."""
         if not self.fields:
             return {}
-        return {name: Raw(compact(raw)) for name, raw in self.fields.items() if raw != _NULL}
+        return {name: Raw(compact(raw)) for name, raw in self.fields.items() if raw != NULL}
 
 
 def is_string(raw: Raw) -> bool:

@@ -52,14 +52,18 @@ _LOST: tuple[tuple[str, object], ...] = (
 """Fields Google has no word for, with the value whose loss changes nothing."""
 
 
-def model_path(model: str, stream: bool, array: bool = False) -> str:
-    """The path of a call below the base URL; ``array``: a stream as a JSON array."""
+def model_place(model: str) -> str:
+    """The path of a model below the base URL."""
     name = model.removeprefix("models/")
     kind, slash, rest = name.partition("/")
     if slash and kind == "tunedModels":
-        place = f"/tunedModels/{quote(rest, safe='')}"
-    else:
-        place = f"/models/{quote(name, safe='')}"
+        return f"/tunedModels/{quote(rest, safe='')}"
+    return f"/models/{quote(name, safe='')}"
+
+
+def model_path(model: str, stream: bool, array: bool = False) -> str:
+    """The path of a call below the base URL; ``array``: a stream as a JSON array."""
+    place = model_place(model)
     if not stream:
         return f"{place}:generateContent"
     return f"{place}:streamGenerateContent" + ("" if array else "?alt=sse")

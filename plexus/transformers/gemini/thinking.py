@@ -1,31 +1,13 @@
 """Reasoning: ``thinkingConfig``, both ways (mappings.md §3, gemini.md §6)."""
 
 from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.effort import BUDGETS, EFFORTS, effort_of, is_off, is_said
 from plexus.transformers.gemini.models import Thinker, is_known, thinker
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.reader import BOOLEAN, ENUM, INTEGER, Level, Malformed
 from plexus.transformers.losses import LossLog
 from plexus.unified.request import Reasoning, ReasoningMode, ThinkLevel
 
-EFFORTS: tuple[ThinkLevel, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-BUDGETS: dict[ThinkLevel, int] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 24576,
-    "xhigh": 32768,
-    "max": 64000,
-}
-"""Tokens of thinking per effort (mappings.md §3.2)."""
-
-_INVERSE: tuple[tuple[int, ThinkLevel], ...] = (
-    (0, "none"),
-    (1024, "minimal"),
-    (4096, "low"),
-    (16384, "medium"),
-    (28672, "high"),
-    (48000, "xhigh"),
-)
 _LEVELS: dict[str, ThinkLevel] = {
     "MINIMAL": "minimal",
     "LOW": "low",
@@ -40,14 +22,6 @@ _LEVELS: dict[str, ThinkLevel] = {
 _UNSAID = ("THINKING_LEVEL_UNSPECIFIED", "0")
 ADAPTIVE = -1
 """The budget that leaves it to the model."""
-
-
-def effort_of(budget: int) -> ThinkLevel:
-    """The effort whose band holds ``budget`` (mappings.md §3.2, inverse column)."""
-    for limit, effort in _INVERSE:
-        if budget <= limit:
-            return effort
-    return "max"
 
 
 def parse_thinking(config: Level | None) -> Reasoning | None:
@@ -95,9 +69,9 @@ def format_thinking(
     if reasoning is None:
         return {}
     out: dict[str, object] = dict(reasoning.ext.get(NAME, {}))
-    if _said(reasoning):
+    if is_said(reasoning):
         if caps.thinking == "none":
-            log.note("reasoning.off" if _off(reasoning) else "reasoning.effort")
+            log.note("reasoning.off" if is_off(reasoning) else "reasoning.effort")
             return {}
         if native and not is_known(model, caps):
             out.update(_verbatim(reasoning))
@@ -106,28 +80,11 @@ def format_thinking(
         else:
             out.update(_level(reasoning, found, log))
     include = reasoning.include
-    if include is None and not native and _said(reasoning) and not _off(reasoning):
+    if include is None and not native and is_said(reasoning) and not is_off(reasoning):
         include = True
     if include is not None and (native or include):
         out["includeThoughts"] = include
     return out
-
-
-def _said(reasoning: Reasoning) -> bool:
-    return (
-        reasoning.effort is not None
-        or reasoning.max_tokens is not None
-        or reasoning.enabled is not None
-        or reasoning.mode is not None
-    )
-
-
-def _off(reasoning: Reasoning) -> bool:
-    if reasoning.mode in ("off", "between_tools") or reasoning.effort == "none":
-        return True
-    if reasoning.max_tokens is not None and reasoning.max_tokens <= 0:
-        return True
-    return reasoning.enabled is False
 
 
 def _verbatim(reasoning: Reasoning) -> dict[str, object]:
@@ -141,7 +98,7 @@ def _verbatim(reasoning: Reasoning) -> dict[str, object]:
 def _budget(
     reasoning: Reasoning, model: Thinker, max_tokens: int | None, log: LossLog
 ) -> dict[str, object]:
-    if _off(reasoning):
+    if is_off(reasoning):
         if not model.off:
             log.note("reasoning.off")
         return {"thinkingBudget": 0 if model.off else model.low}
@@ -164,7 +121,7 @@ def _budget(
 
 
 def _level(reasoning: Reasoning, model: Thinker, log: LossLog) -> dict[str, object]:
-    if _off(reasoning):
+    if is_off(reasoning):
         log.note("reasoning.off")
         return _word(_nearest("none", model.levels))
     wanted = reasoning.effort

@@ -44,6 +44,7 @@ _KINDS = {
     "retrieval": "retrieval",
 }
 _SNAKE = {snake(name): name for name in (*_KINDS, "computerUse", "functionDeclarations")}
+_CLIENTS = frozenset({"computerUse", "functionDeclarations"})
 _COUNTERPARTS: dict[str, str] = {
     "web_search": "googleSearch",
     "web_search_preview": "googleSearch",
@@ -77,6 +78,12 @@ def parse_tools(raws: Iterable[Raw], path: str, validated: bool) -> tuple[Unifie
             tools.append(replace(tool, strict=strict))
         tools += [_builtin(name, value) for name, value in level.rest().items()]
     return tuple(tools)
+
+
+def server_kind(name: str) -> str | None:
+    """The canonical kind of a member of a tool's entry, None for one that the client runs."""
+    name = _SNAKE.get(name, name)
+    return None if name in _CLIENTS else _KINDS.get(name, name)
 
 
 def _builtin(name: str, value: Raw) -> UnifiedTool:

@@ -13,6 +13,7 @@ from plexus.transformers.base import (
     WireRequest,
 )
 from plexus.transformers.openai_chat.errors import format_error, format_stream_error, parse_error
+from plexus.transformers.openai_chat.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
 from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.openai_chat.losses import (
     FAMILY,
@@ -31,6 +32,7 @@ from plexus.transformers.openai_chat.stream_parser import ChatStreamParser
 from plexus.unified.request import UnifiedChatRequest
 
 __all__ = [
+    "ASKED_TOOLS",
     "FAMILY",
     "FORWARDED_HEADERS",
     "NAME",
@@ -38,6 +40,7 @@ __all__ = [
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
     "RESPONSE_LOSSES",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",
@@ -51,6 +54,7 @@ __all__ = [
     "parse_response",
     "passthrough",
     "rename_model",
+    "request_facts",
     "stream_formatter",
     "stream_observer",
     "stream_parser",

@@ -11,7 +11,8 @@ from plexus.transformers.openai_chat.format_parts import Writing, compact, note_
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_chat.start import THINK_TAGS, opening
-from plexus.transformers.openai_chat.thinking import format_details, readable, signed_calls
+from plexus.transformers.openai_chat.thinking import format_details, readable
+from plexus.transformers.placing import placed
 from plexus.transformers.proofs import ROUTERS
 from plexus.unified.content import (
     AudioContent,
@@ -29,6 +30,8 @@ from plexus.unified.content import (
 from plexus.unified.request import UnifiedMessage
 
 Wire = dict[str, Any]
+GEMINI = "gemini"
+"""The family of Google's endpoint for OpenAI's clients, which signs calls (vendors.md §11)."""
 NO_RESULT = "Error: no result was provided for this call"
 _MEDIA = {ImageContent: "image", DocumentContent: "document", AudioContent: "audio"}
 
@@ -154,8 +157,8 @@ class MessageWriter:
         calls: list[Wire] = []
         refusal: list[str] = []
         out: Wire = {"role": "assistant"}
-        if self._writing.may_replay("gemini"):
-            message = replace(message, content=signed_calls(message.content))
+        if self._writing.may_replay(GEMINI) and not self._writing.native:
+            message = _signed(message)
         for number, part in enumerate(message.content):
             where = f"{path}.content[{number}]"
             match part:
@@ -214,7 +217,7 @@ class MessageWriter:
         function = {"name": name, "arguments": arguments}
         out: Wire = {"id": call_id, "type": "function", "function": function}
         proof, family = part.proof, self._writing.target.family
-        if proof is not None and proof.origin.family == family == "gemini":
+        if proof is not None and proof.origin.family == family == GEMINI:
             out["extra_content"] = {"google": {"thought_signature": proof.value}}
         return out
 
@@ -246,6 +249,13 @@ class MessageWriter:
                 call_id = legal_id(call_id, self._id_length)
                 details.append(proof_detail(proof, call_id, len(details)))
             out["reasoning_details"] = details
+
+
+def _signed(message: UnifiedMessage) -> UnifiedMessage:
+    """A turn whose calls carry their signatures, for which other dialects have no field (T27)."""
+    items = placed(((part, "") for part in message.content), GEMINI)
+    kept = (part for part, _ in items if not isinstance(part, TextContent) or part.text)
+    return replace(message, content=tuple(kept))
 
 
 def _put(out: Wire, field: str, text: str, tags: tuple[str, str]) -> None:

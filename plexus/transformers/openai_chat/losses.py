@@ -92,6 +92,7 @@ REQUEST_FIELDS = frozenset(
         "tool.custom",
         "tool.description",
         "tool.ext",
+        "tool.function",
         "tool.name",
         "tool.schema",
         "tool.server",
@@ -500,8 +501,8 @@ REQUEST_LOSSES = table(
             "lost",
             "the model does not think beside function tools in chat",
             "mappings.md §3.3",
-            "reasoning_with_tools is false",
-            needs=(Need("reasoning_with_tools", (False,)),),
+            "reasoning_with_tools is false, or unasked and the client asks",
+            needs=(Need("reasoning_with_tools", (False, "unasked")),),
         ),
         Loss("region", "lost", "chat has no inference region", "mapping-pairs.md A→C"),
         Loss(
@@ -615,6 +616,14 @@ REQUEST_LOSSES = table(
             "lost",
             "a tool option only the client's dialect knows was left out",
             "mappings.md §5.1",
+        ),
+        Loss(
+            "tool.function",
+            "refused",
+            "the model always reasons, and takes no function tools in chat",
+            "openai-chat.md §7",
+            "reasoning_with_tools is never",
+            needs=(Need("reasoning_with_tools", ("never",)),),
         ),
         Loss(
             "tool.name",

@@ -1,57 +1,27 @@
 """How a chat provider is asked to think (mappings.md §3.2, §3.3; vendors.md)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.effort import EFFORTS, effort_of, is_on
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.unified.request import Reasoning, ThinkLevel
 
-LEVELS: tuple[ThinkLevel, ...] = get_args(ThinkLevel)
-_BUDGETS: tuple[tuple[int, ThinkLevel], ...] = (
-    (0, "none"),
-    (1024, "minimal"),
-    (4096, "low"),
-    (16384, "medium"),
-    (28672, "high"),
-    (48000, "xhigh"),
-)
 _SUMMARIES = ("auto", "concise", "detailed")
-
-
-def effort_of_budget(tokens: int) -> ThinkLevel:
-    """The inverse table of mappings.md §3.2."""
-    for limit, effort in _BUDGETS:
-        if tokens <= limit:
-            return effort
-    return "max"
 
 
 def nearest(effort: str, known: Sequence[str]) -> str:
     """``effort``, else the nearest lower level of the model, else its lowest."""
     if effort in known:
         return effort
-    levels = [level for level in LEVELS if level in known and level != "none"]
-    lower = [level for level in levels if LEVELS.index(level) < LEVELS.index(effort)]
+    levels = [level for level in EFFORTS if level in known and level != "none"]
+    lower = [level for level in levels if EFFORTS.index(level) < EFFORTS.index(effort)]
     if lower:
         return lower[-1]
     return levels[0] if levels else known[0]
-
-
-def is_on(wanted: Reasoning | None) -> bool | None:
-    """Whether the client switches thinking on or off; None when it leaves that to the model."""
-    if wanted is None:
-        return None
-    if (
-        wanted.effort == "none"
-        or wanted.mode in ("off", "between_tools")
-        or wanted.enabled is False
-    ):
-        return False
-    said = (wanted.effort, wanted.max_tokens, wanted.enabled, wanted.mode)
-    return True if any(item is not None for item in said) else None
 
 
 def write_reasoning(wanted: Reasoning, writing: Writing) -> dict[str, Any]:
@@ -154,7 +124,7 @@ def choose_effort(wanted: Reasoning, target: TargetModel, log: LossLog) -> str |
         return names.get("none", "none")
     effort: ThinkLevel | None = wanted.effort
     if effort is None and wanted.max_tokens is not None:
-        effort = effort_of_budget(wanted.max_tokens)
+        effort = effort_of(wanted.max_tokens)
         log.note("reasoning.budget", "reasoning")
     if effort is None:
         # On, and no word about how much (mappings.md §3.3).
@@ -172,7 +142,7 @@ def _names(target: TargetModel) -> Mapping[str, str]:
     return {
         effort: word
         for effort, word in (target.capabilities.effort_names or {}).items()
-        if not known or word in known or word not in LEVELS
+        if not known or word in known or word not in EFFORTS
     }
 
 

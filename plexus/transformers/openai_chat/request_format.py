@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from plexus.transformers.base import TRACING, ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.effort import is_on
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_messages import MessageWriter
 from plexus.transformers.openai_chat.format_parts import Writing
@@ -22,7 +23,7 @@ from plexus.transformers.openai_chat.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_chat.losses import FAMILY, NAME, REQUEST_LOSSES
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reading import NULL
-from plexus.transformers.openai_chat.reasoning import is_on, write_reasoning
+from plexus.transformers.openai_chat.reasoning import write_reasoning
 from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
 from plexus.unified.content import ToolCallContent
@@ -242,10 +243,12 @@ def _write_reasoning(body: Body, request: UnifiedChatRequest, writing: Writing) 
     capabilities, wanted = writing.target.capabilities, request.reasoning
     on = is_on(wanted)
     thinks = capabilities.thinking_default != "off" if on is None else on
-    if thinks and capabilities.reasoning_with_tools is False and "tools" in body:
-        # Silence would be refused as well, where the model thinks unasked (openai-chat.md §7).
-        if on:
-            writing.log.note("reasoning.tools", "reasoning")
+    beside = capabilities.reasoning_with_tools if "tools" in body else None
+    if beside == "never":
+        writing.log.note("tool.function", "tools")
+    if (beside is False and thinks) or (beside == "unasked" and on):
+        # Silence must be broken where the model would think unasked: a choice is forced.
+        writing.log.note("reasoning.tools", "reasoning")
         body["reasoning_effort"] = "none"
         return False
     if wanted is not None:

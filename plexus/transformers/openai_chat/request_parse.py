@@ -7,6 +7,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.base import ClientCall
+from plexus.transformers.effort import EFFORTS
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.reading import (
     BOOL,
@@ -45,7 +46,7 @@ from plexus.unified.request import (
 TIERS = {"default": "standard", "standard_only": "standard"}
 """Chat's service tiers to the canonical ones; others have the same name (mappings.md §10)."""
 
-_EFFORTS: dict[str, ThinkLevel] = {level: level for level in get_args(ThinkLevel)}
+_EFFORTS: dict[str, ThinkLevel] = {level: level for level in EFFORTS}
 _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosity)}
 
 
@@ -96,7 +97,7 @@ def _with_the_rest(request: UnifiedChatRequest, body: Level) -> UnifiedChatReque
         logit_bias=_parse_object(body, "logit_bias"),
         logprobs=body.take("logprobs", BOOL),
         top_logprobs=body.take("top_logprobs", INT),
-        reasoning=_parse_reasoning(body),
+        reasoning=parse_reasoning(body),
         modalities=_parse_modalities(body),
         audio=_parse_object(body, "audio"),
         prediction=_parse_object(body, "prediction"),
@@ -219,12 +220,13 @@ class _Wanted:
         return word is None or effort is not None
 
 
-_REASONING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "extra_body")
+REASONING = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "extra_body")
+"""The members that ask to think."""
 
 
-def _parse_reasoning(body: Level) -> Reasoning | None:
+def parse_reasoning(body: Level) -> Reasoning | None:
     """``reasoning_effort`` and the vendors' forms of it (vendors.md §2, §5, §13)."""
-    if not any(name in body.rest for name in _REASONING):
+    if not any(name in body.rest for name in REASONING):
         return None
     wanted = _Wanted()
     for name in ("reasoning_effort", "reasoning", "thinking", "enable_thinking"):

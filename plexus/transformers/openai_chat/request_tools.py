@@ -62,7 +62,7 @@ def _parse_tool(raw: Raw, path: str) -> UnifiedTool:
             format=inner.raw("format"),
             ext=_ext(inner),
         )
-    return ServerTool(kind=_server_kind(kind), dialect=NAME, raw=raw, name=kind)
+    return ServerTool(kind=server_kind(kind), dialect=NAME, raw=raw, name=kind)
 
 
 def _parse_function(level: Level) -> FunctionTool:
@@ -82,7 +82,8 @@ def _ext(level: Level) -> dict[str, dict[str, Raw]]:
     return {NAME: level.rest} if level.rest else {}
 
 
-def _server_kind(kind: str) -> str:
+def server_kind(kind: str) -> str:
+    """The canonical kind of a tool's type (canonical.md §3.2)."""
     plain = kind.rpartition(":")[2]
     return "web_search" if plain.startswith("web_search") else plain
 

@@ -4,15 +4,14 @@ An entry is ``{type, index, format, id?, text | summary | data, signature?}`` in
 ``format`` tells who issued the proof and stands once per index, since OpenAI's SDK joins strings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from plexus.unified.chunks import PartDelta
-from plexus.unified.content import Content, Origin, Proof, ThinkingContent, ToolCallContent
+from plexus.unified.content import Content, Origin, Proof, ThinkingContent
 from plexus.unified.fold import PartBuilder
 
 FORMATS = {
@@ -240,31 +239,6 @@ def format_part(
     for offset, entry in enumerate(entries):
         entry["index"] = index + offset
     return entries
-
-
-def signed_calls(parts: Sequence[Content]) -> tuple[Content, ...]:
-    """Signatures of Gemini's on the calls they came with.
-
-    Dialects without a field for them carry them as thinking without words: before the call, or
-    behind the first one (canonical.md §6).
-    """
-    out: list[Content] = []
-    for part in parts:
-        last = out[-1] if out else None
-        if isinstance(part, ToolCallContent) and part.proof is None and _is_bare(last):
-            assert last is not None
-            out[-1] = replace(part, proof=last.proof)
-        elif isinstance(last, ToolCallContent) and last.proof is None and _is_bare(part):
-            out[-1] = replace(last, proof=part.proof)
-        else:
-            out.append(part)
-    return tuple(out)
-
-
-def _is_bare(part: Content | None) -> bool:
-    if not isinstance(part, ThinkingContent) or part.text or part.summary or part.proof is None:
-        return False
-    return part.proof.origin.family == "gemini"
 
 
 def format_of(proof: Proof | None) -> str:

@@ -7,7 +7,6 @@ dialects share (errors, media, names, schemas) is chat's.
 from plexus.streaming.framing import Decoder, Encoder
 from plexus.streaming.sse import SSEDecoder, SSEEncoder
 from plexus.transformers.base import (
-    Headers,
     StreamFormatter,
     StreamObserver,
     StreamParser,
@@ -18,6 +17,8 @@ from plexus.transformers.openai_responses.errors import (
     format_stream_error,
     parse_error,
 )
+from plexus.transformers.openai_responses.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.openai_responses.losses import (
     FAMILY,
     NAME,
@@ -40,6 +41,7 @@ from plexus.transformers.openai_responses.stream_parser import ResponsesStreamPa
 from plexus.unified.request import UnifiedChatRequest
 
 __all__ = [
+    "ASKED_TOOLS",
     "FAMILY",
     "FORWARDED_HEADERS",
     "NAME",
@@ -47,6 +49,7 @@ __all__ = [
     "REQUEST_LOSSES",
     "RESPONSE_FIELDS",
     "RESPONSE_LOSSES",
+    "SERVER_TOOLS",
     "authorize",
     "decoder",
     "encoder",
@@ -60,18 +63,11 @@ __all__ = [
     "parse_response",
     "passthrough",
     "rename_model",
+    "request_facts",
     "stream_formatter",
     "stream_observer",
     "stream_parser",
 ]
-
-FORWARDED_HEADERS = frozenset({"idempotency-key", "openai-beta", "traceparent", "tracestate"})
-"""Client headers that a Responses provider must see (canonical.md §8)."""
-
-
-def authorize(secret: str) -> Headers:
-    """The credential headers of a Responses provider."""
-    return (("authorization", f"Bearer {secret}"),)
 
 
 def stream_parser(wire: WireRequest) -> StreamParser:

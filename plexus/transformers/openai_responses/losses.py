@@ -75,6 +75,7 @@ REQUEST_FIELDS = frozenset(
         "tool.custom",
         "tool.description",
         "tool.ext",
+        "tool.function",
         "tool.name",
         "tool.schema",
         "tool.server",

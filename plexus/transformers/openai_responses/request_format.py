@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import WireRequest
+from plexus.transformers.base import TRACING, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
@@ -20,6 +20,7 @@ from plexus.transformers.openai_responses.format_tools import (
     write_format,
     write_tools,
 )
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_responses.losses import NAME, REQUEST_LOSSES
 from plexus.transformers.openai_responses.request_parse import ENCRYPTED, INSTRUCTIONS, LOGPROBS
 from plexus.unified.content import TextContent, ToolCallContent
@@ -87,6 +88,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         target=target,
         path=PATH,
         body=msgspec.json.encode(body),
+        headers=picked(request.source, FORWARDED_HEADERS if writing.native else TRACING),
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,

@@ -5,6 +5,7 @@ from typing import get_args
 from msgspec import Raw
 
 from plexus.transformers.base import ClientCall
+from plexus.transformers.effort import EFFORTS
 from plexus.transformers.openai_chat.reading import (
     BOOL,
     FLOAT,
@@ -44,7 +45,7 @@ LOGPROBS = "message.output_text.logprobs"
 STATE = ("previous_response_id", "conversation", "prompt")
 """Members that name something only the provider has stored (openai-responses.md §8)."""
 
-_EFFORTS: dict[str, ThinkLevel] = {level: level for level in get_args(ThinkLevel)}
+_EFFORTS: dict[str, ThinkLevel] = {level: level for level in EFFORTS}
 _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosity)}
 
 
@@ -80,7 +81,7 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
         top_p=body.take("top_p", FLOAT),
         logprobs=True if LOGPROBS in include else None,
         top_logprobs=body.take("top_logprobs", INT),
-        reasoning=_parse_reasoning(body, ENCRYPTED in include, extra),
+        reasoning=parse_reasoning(body, ENCRYPTED in include, extra),
         moderation=_object(body, "moderation"),
         user=body.take("user", STR),
         safety_identifier=body.take("safety_identifier", STR),
@@ -155,7 +156,7 @@ def _parse_stream_options(body: Level) -> StreamOptions | None:
     return StreamOptions(include_obfuscation=level.take("include_obfuscation", BOOL))
 
 
-def _parse_reasoning(body: Level, encrypted: bool, extra: dict[str, Raw]) -> Reasoning | None:
+def parse_reasoning(body: Level, encrypted: bool, extra: dict[str, Raw]) -> Reasoning | None:
     """``reasoning``; what other dialects cannot say (``context``, ``mode``) goes to ``extra``.
 
     ``encrypted``: the client asked for the encrypted form, which translations always give.

@@ -38,6 +38,11 @@ _KINDS = {"code_interpreter": "code_execution", "web_search_preview": "web_searc
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
+def server_kind(kind: str) -> str:
+    """The canonical kind of a tool's type (canonical.md §3.2)."""
+    return "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)
+
+
 class Tools:
     """The tools of a request, those of namespaces side by side with the others.
 
@@ -62,7 +67,7 @@ class Tools:
         elif kind in BUILTINS:
             self.found.append(ClientBuiltinTool(kind=kind, dialect=NAME, raw=raw, name=kind))
         else:
-            known = "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)
+            known = server_kind(kind)
             self.found.append(ServerTool(kind=known, dialect=NAME, raw=raw, name=kind))
 
     def _namespace(self, level: Level) -> None:

@@ -8,18 +8,9 @@ from msgspec.structs import replace
 
 from plexus.transformers.base import Step
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.effort import BUDGETS
 from plexus.unified.request import Reasoning as ReasoningRequest
-from plexus.unified.request import ThinkLevel, UnifiedChatRequest
-
-BUDGETS: dict[ThinkLevel, int] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 24576,
-    "xhigh": 32768,
-    "max": 64000,
-}
-"""Effort to thinking budget in tokens (mappings.md §3.2)."""
+from plexus.unified.request import UnifiedChatRequest
 
 
 class Reasoning(Step, frozen=True):

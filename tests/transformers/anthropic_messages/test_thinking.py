@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from plexus.transformers.anthropic_messages.thinking import BUDGETS, effort_of
+from plexus.transformers.effort import BUDGETS, effort_of
 from plexus.unified.request import Reasoning, ThinkLevel
 from tests.transformers.anthropic_messages.support import losses, parse, request, sent
 

@@ -233,6 +233,10 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         asked(HI, tools=(FUNCTION,), reasoning=Reasoning(effort="low")),
         target(reasoning_with_tools=False),
     ),
+    "tool.function": (
+        asked(HI, tools=(FUNCTION,)),
+        target(reasoning_with_tools="never"),
+    ),
     "response_format.json_object": (
         asked(HI, response_format=ResponseFormat(type="json_object")),
         target(json_object=False),

@@ -1109,15 +1109,27 @@ def test_the_defaults_of_sampling_are_no_loss() -> None:
         ("gpt-5.2", "low", "low", []),
         ("gpt-5.4-mini", "low", "none", ["reasoning.tools"]),
         ("gpt-5.4-mini", None, None, []),
-        ("gpt-5.6", None, "none", []),
+        ("gpt-5.5", "high", "none", ["reasoning.tools"]),
+        ("gpt-5.5", None, None, []),
+        ("gpt-5.6", None, "none", ["reasoning.tools"]),
         ("gpt-5.6", "high", "none", ["reasoning.tools"]),
-        ("gpt-6-astra", "high", "high", []),
+        ("gpt-5.6", "none", "none", []),
+        ("gpt-6-sol", None, "none", ["reasoning.tools"]),
     ],
 )
 def test_thinking_beside_tools(model: str, reasoning: Any, effort: Any, losses: Any) -> None:
     wanted = None if reasoning is None else Reasoning(effort=reasoning)
     sent = send(vendor("openai", model), tools=(TOOL,), reasoning=wanted)
     assert (sent.body.get("reasoning_effort"), sent.losses) == (effort, losses)
+
+
+@pytest.mark.parametrize("model", ["gpt-6-astra", "gpt-6.1-sol", "gpt-5.5-pro", "gpt-5.1-codex"])
+def test_no_tools_beside_thinking_that_never_ends(model: str) -> None:
+    """There is no way out in chat: another target may be asked (openai-chat.md §7)."""
+    with pytest.raises(PlexusError) as caught:
+        send(vendor("openai", model), tools=(TOOL,))
+    assert (caught.value.error.kind, caught.value.error.param) == ("unsupported", "tools")
+    assert send(vendor("openai", model)).losses == []
 
 
 # -- §14: reasoning inside the content -------------------------------------------------------------
