@@ -194,7 +194,8 @@ def test_models_in_both_shapes(served: Gateway) -> None:
     assert (anthropic["first_id"], anthropic["last_id"]) == (NAMES[0], NAMES[-1])
     assert anthropic["has_more"] is False
     window = {"max_input_tokens": 9000, "max_tokens": 700}
-    assert anthropic["data"][1] == {
+    # The fields of OpenAI stand beside these (trap T90).
+    assert anthropic["data"][1].items() >= {
         "type": "model",
         "id": "echo/one",
         "display_name": "Echo: one",
@@ -205,7 +206,7 @@ def test_models_in_both_shapes(served: Gateway) -> None:
         "line": None,
         **window,
         "capabilities": None,
-    }
+    }.items()
 
 
 def test_model_pages(served: Gateway) -> None:

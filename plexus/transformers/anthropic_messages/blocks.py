@@ -97,7 +97,10 @@ class BlockWriter:
         if isinstance(block, Raw):
             return block
         self._extend(block, part, path)
-        if not isinstance(part, ThinkingContent):
+        if isinstance(part, ThinkingContent):
+            # It can carry no marker: the block before it does (traps T77).
+            self._markers.move("messages", part.cache_control)
+        else:
             verbatim = "cache_control" in block
             self._markers.mark("messages", block, None if verbatim else part.cache_control)
         return block

@@ -24,7 +24,7 @@ from plexus.transformers.anthropic_messages.thinking import (
     unbound,
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
-from plexus.transformers.anthropic_messages.turns import Turn, build_turns
+from plexus.transformers.anthropic_messages.turns import Turn, build_turns, without_media
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
@@ -325,6 +325,8 @@ class _Formatter:
         )
         messages: list[Block] = []
         for turn in turns:
+            if turn.role == "assistant" and not self.native:
+                without_media(turn, self.log)
             _append(messages, turn, writer)
         return self._framed(messages, turns)
 

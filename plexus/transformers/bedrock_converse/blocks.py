@@ -64,9 +64,9 @@ class BlockWriter:
         block = self._block(part, path, ids)
         if any(part.ext.values()):
             self._log.note("part.ext", path)
-        if block is None:
+        if block is None or isinstance(part, ThinkingContent):
             self._markers.move("messages", part.cache_control)
-        elif not isinstance(part, ThinkingContent):
+        else:
             self._markers.mark("messages", block, part.cache_control)
         return block
 

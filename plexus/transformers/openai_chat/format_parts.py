@@ -49,11 +49,12 @@ AUDIO_FORMATS = {
 
 
 class Writing(Struct, frozen=True):
-    """What formatting needs: the target, the losses, and whether the client speaks chat."""
+    """What formatting needs: the target, the losses, and what the client speaks."""
 
     target: TargetModel
     log: LossLog
     native: bool
+    dialect: str = ""
 
     @property
     def reasoning_field(self) -> str | None:

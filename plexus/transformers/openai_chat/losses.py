@@ -649,10 +649,9 @@ REQUEST_LOSSES = table(
         Loss(
             "tool.strict",
             "lost",
-            "the model has no strict tools",
+            "strict is off: the model has no strict tools, or OpenAI refuses the schema as strict",
             "mappings.md §5.1",
-            "strict_tools is false",
-            needs=(Need("strict_tools", (False,)),),
+            "strict_tools is false, or the schema is outside OpenAI's subset",
         ),
         Loss(
             "tool_choice.allowed",

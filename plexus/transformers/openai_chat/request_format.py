@@ -55,7 +55,7 @@ Body = dict[str, Any]
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
     """Raises PlexusError (400) for what chat cannot mean at all."""
     log = LossLog(REQUEST_LOSSES)
-    writing = Writing(target, log, request.source.dialect == NAME)
+    writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
     names = ToolNames(_tool_names(request))
     body: Body = {"model": target.model, "messages": []}
     prefix = _write_conversation(body, request, writing, names)

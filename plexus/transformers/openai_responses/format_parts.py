@@ -36,11 +36,12 @@ ITEM_FIELDS = frozenset({"id", "phase", "status"})
 
 
 class Writing(Struct, frozen=True):
-    """What formatting needs: the target, the losses, and whether the client speaks Responses."""
+    """What formatting needs: the target, the losses, and what the client speaks."""
 
     target: TargetModel
     log: LossLog
     native: bool
+    dialect: str = ""
 
 
 def write_input(part: Content, path: str, writing: Writing) -> Wire | Raw | None:

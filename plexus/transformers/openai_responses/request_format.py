@@ -70,7 +70,7 @@ Body = dict[str, Any]
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
     """Raises PlexusError (400) for what Responses cannot mean at all."""
     log = LossLog(REQUEST_LOSSES)
-    writing = Writing(target, log, request.source.dialect == NAME)
+    writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
     names = ToolNames(_tool_names(request))
     body: Body = {"model": target.model}
     _refuse(request, writing)
