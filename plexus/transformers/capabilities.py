@@ -46,6 +46,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     images: bool | None = None
     documents: bool | None = None
     audio: bool | None = None
+    video: bool | None = None
     tools: bool | None = None
     stop_max: int | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None

@@ -29,6 +29,7 @@ from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
+from plexus.transformers.unread import unread
 from plexus.unified.content import (
     ServerToolCallContent,
     ServerToolResultContent,
@@ -38,7 +39,6 @@ from plexus.unified.errors import unsupported
 from plexus.unified.request import (
     CustomTool,
     FunctionTool,
-    Reasoning,
     ToolChoice,
     UnifiedChatRequest,
 )
@@ -164,10 +164,8 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
-        wanted = request.reasoning
-        if wanted is not None and not self.native and wanted == Reasoning(ext=wanted.ext):
-            # A vendor's own word for an effort says nothing here.
-            log.note("extra", next((name for own in wanted.ext.values() for name in own), None))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     def _max_tokens(self, thinking: Thinking) -> int:
         wanted, limit = self.request.max_tokens, self.caps.max_output_tokens
@@ -317,6 +315,7 @@ class _Formatter:
         format_ = self.request.response_format
         writer = BlockWriter(
             family=self.target.family,
+            caps=self.caps,
             names=self.names,
             native=self.native,
             citable=format_ is None or format_.type != "json_schema",
@@ -371,6 +370,8 @@ class _Formatter:
         format_ = self.request.response_format
         if format_ is not None and format_.type == "json_schema" and self.structured is None:
             config["format"] = self._json_schema(format_.schema)
+        if format_ is not None and format_.description is not None:
+            self.log.note("response_format.description", "response_format")
         if config:
             body["output_config"] = config
 

@@ -20,6 +20,7 @@ from plexus.transformers.gemini.tools import ToolFormatter, format_choice
 from plexus.transformers.gemini.turns import TurnWriter
 from plexus.transformers.gemini.writer import PartWriter
 from plexus.transformers.losses import LossLog
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent
 from plexus.unified.request import CustomTool, FunctionTool, UnifiedChatRequest
 
@@ -136,6 +137,8 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     def _leave_out_foreign(self) -> None:
         request, log = self.request, self.log
@@ -254,6 +257,8 @@ class _Formatter:
             self.log.note("response_format.grammar", "response_format")
             return
         yield "responseMimeType", "application/json"
+        if form.description is not None:
+            self.log.note("response_format.description", "response_format")
         if form.schema is not None and self.caps.json_schema is False:
             self.log.note("response_format.schema", "response_format")
         elif form.schema is not None:

@@ -128,6 +128,7 @@ class MessageWriter:
         if self._waiting.pop(call_id, None) is None and not self._writing.native:
             self._writing.log.note("part.tool_result.orphan", path)
             return
+        self._foreign(part, path)
         content: list[Any] = []
         for number, inner in enumerate(part.content):
             content += self._result_part(inner, part.tool_call_id, f"{path}.content[{number}]")
@@ -205,6 +206,7 @@ class MessageWriter:
 
     def _call(self, part: ToolCallContent, path: str) -> Wire:
         call_id = legal_id(part.id, self._id_length)
+        self._foreign(part, path)
         self._waiting[call_id] = path
         name = self._names(part.name)
         arguments = part.arguments or "{}"
@@ -220,6 +222,11 @@ class MessageWriter:
         if proof is not None and proof.origin.family == family == GEMINI:
             out["extra_content"] = {"google": {"thought_signature": proof.value}}
         return out
+
+    def _foreign(self, part: Content, path: str) -> None:
+        """Members of a call or a result that only another dialect knows."""
+        if part.ext.keys() - {NAME}:
+            self._writing.log.note("extra", path)
 
     def _thinking(self, message: UnifiedMessage, out: Wire, calls: bool, path: str) -> None:
         """Reasoning goes back only to a vendor that takes it, and never a foreign proof."""

@@ -66,6 +66,8 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
                 writing.log.note("tool.server", path)
             case ClientBuiltinTool():
                 writing.log.note("tool.builtin", path)
+        if isinstance(tool, CustomTool) and tool.ext.keys() - {NAME}:
+            writing.log.note("tool.ext", path)
         if isinstance(tool, FunctionTool | CustomTool) and tool.name in seen:
             raise unsupported(f"two tools have the name of {path}", path)
         seen.add(tool.name)

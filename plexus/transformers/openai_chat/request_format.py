@@ -26,6 +26,7 @@ from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.reasoning import write_reasoning
 from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
+from plexus.transformers.unread import unread
 from plexus.unified.content import ToolCallContent
 from plexus.unified.request import UnifiedChatRequest
 
@@ -343,6 +344,8 @@ def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
+    if lost := unread(request.reasoning, NAME):
+        log.note("extra", lost)
 
 
 def _stream_options(request: UnifiedChatRequest, writing: Writing) -> dict[str, bool]:
