@@ -20,7 +20,7 @@ from tests.clients import (
 )
 from tests.clients.processes import JS, Gateway, Node, Upstream
 from tests.clients.scenarios import CLIENT_KEY, UPSTREAM_KEY
-from tests.clients.sdk import Ask, NodeSdk, Sdk
+from tests.clients.sdk import OPEN, Ask, NodeSdk, Sdk
 from tests.clients.sdk_anthropic import AnthropicPython
 from tests.clients.sdk_genai import GenaiPython
 from tests.clients.sdk_openai import OpenAIPython
@@ -153,6 +153,15 @@ def config(upstream: int, everything_else: str) -> dict[str, Any]:
         },
         "aliases": aliases,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_clients() -> Iterator[None]:
+    """Closes them before anybody counts what is left open."""
+    yield
+    for client in OPEN:
+        client.close()
+    OPEN.clear()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 
 from tests.clients.scenarios import IMAGE_URL, PNG
-from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
+from tests.clients.sdk import OPEN, SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
 from tests.clients.sdk_openai import Weather
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
@@ -46,7 +46,9 @@ class AnthropicPython:
 @functools.cache
 def connect(base: str, key: str) -> anthropic.Anthropic:
     """Kept, since making one reads all certificates of the machine."""
-    return anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=20)
+    client = anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=20)
+    OPEN.append(client)
+    return client
 
 
 def _user(ask: Ask) -> Json:

@@ -11,7 +11,7 @@ from google import genai
 from google.genai import errors, types
 
 from tests.clients.scenarios import IMAGE_URL, PNG
-from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
+from tests.clients.sdk import OPEN, SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
 from tests.clients.sdk_openai import Weather
 
 PICTURE = types.FunctionResponsePart(
@@ -49,7 +49,9 @@ class GenaiPython:
 def connect(base: str, key: str) -> genai.Client:
     """Kept, since making one reads all certificates of the machine."""
     options = types.HttpOptions(base_url=base, timeout=20_000)
-    return genai.Client(api_key=key, http_options=options)
+    client = genai.Client(api_key=key, http_options=options)
+    OPEN.append(client)
+    return client
 
 
 def _user(ask: Ask) -> list[types.Part]:

@@ -10,13 +10,15 @@ import openai
 from pydantic import BaseModel
 
 from tests.clients.scenarios import IMAGE_URL, PNG
-from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Turn
+from tests.clients.sdk import OPEN, SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Turn
 
 
 @functools.cache
 def connect(base: str, key: str) -> openai.OpenAI:
     """Kept, since making one reads all certificates of the machine."""
-    return openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=20)
+    client = openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=20)
+    OPEN.append(client)
+    return client
 
 
 class Weather(BaseModel):
