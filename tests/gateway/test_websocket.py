@@ -696,13 +696,28 @@ def test_a_client_that_answers_no_ping_is_kept(serve: Serve) -> None:
     """Some answer pings only while they wait for an event, and tools take their time."""
     served = serve(ECHO, limits=Limits(ping=0.05))
     with raw_socket(served) as sock:
-        for _ in range(3):
-            head = sock.recv(2, socket.MSG_WAITALL)
-            assert head[0] == 0x89, head
-            sock.recv(head[1], socket.MSG_WAITALL)
+        read_pings(sock, 3)
         body = json.dumps({"type": "response.create", "model": "fast", "input": "hi"}).encode()
         sock.sendall(b"\x81" + bytes([0x80 | len(body)]) + bytes(4) + body)
         read_until(sock, b"response.completed")
+
+
+def read_pings(sock: socket.socket, count: int) -> None:
+    for _ in range(count):
+        head = sock.recv(2, socket.MSG_WAITALL)
+        assert head[:1] == b"\x89", head
+        sock.recv(head[1], socket.MSG_WAITALL)
+
+
+def test_the_time_for_a_head_ends_with_the_handshake(serve: Serve) -> None:
+    """Neither a session that waits nor a slow response is cut by it."""
+    served = serve(ECHO, limits=Limits(head=0.2, ping=0.1))
+    with raw_socket(served) as sock, opened(served, "fast") as client:
+        slow = "echo:pace 50\n" + "word " * 12
+        assert text_of(client.turn(input=slow)["response"]).split() == ["word"] * 12
+        read_pings(sock, 5)
+        sock.sendall(b"\x88\x82" + bytes(4) + (1000).to_bytes(2))  # A close frame.
+        assert read_until(sock, b"\x88\x02" + (1000).to_bytes(2))
 
 
 @pytest.mark.parametrize("how", ["half a frame", "half a message"])
