@@ -264,7 +264,7 @@ class _Answer:
 
     def __init__(self, session: Session, frame: ClientFrame, known: bool) -> None:
         self.known = known
-        self.collector = Collector(frame.store)
+        self.collector = Collector()
         self._session = session
         self._frame = frame
         self._status = 0

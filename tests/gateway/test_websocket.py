@@ -337,6 +337,23 @@ def test_lanes_are_served_one_after_the_other(serve: Serve) -> None:
         assert (refused["type"], refused["stream_id"]) == ("error", "c")
 
 
+@pytest.mark.parametrize("lane", [None, "a"])
+def test_only_events_become_frames(serve: Serve, first: FaultServer, lane: str | None) -> None:
+    """Some vendors end their streams with ``[DONE]``, which is no event and no JSON."""
+    pieces = wire_responses.stream("hello")
+
+    async def script(peer: Peer) -> None:
+        await peer.stream(b"data: [DONE]\n\n", *pieces, b"data: [DONE]\n\n")
+
+    first.script = script
+    with opened(serve(one(first))) as client:
+        for _ in range(2):
+            client.say(input="hi", stream_id=lane)
+            events = client.events()
+            assert len(events) == len(pieces)
+            assert {event.get("stream_id") for event in events} == {lane}
+
+
 def failing(status: int, body: bytes, **headers: str) -> Script:
     async def script(peer: Peer) -> None:
         await peer.answer(status, body, **headers)
@@ -525,6 +542,31 @@ def test_later_frames_hold_only_what_is_new(
         roles = [message["role"] for message in body["messages"]]
         other = "user" if upstream == "anthropic-messages" else "tool"
         assert roles == ["user", "assistant", other, "assistant", "user"]
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_another_target_gets_no_reasoning_that_it_cannot_resolve(
+    serve: Serve, first: FaultServer, second: FaultServer, store: bool
+) -> None:
+    """What one provider has stored is not at the other, nor at another account of the same."""
+    thought = {"id": "rs_1", "type": "reasoning", "summary": []}
+    done = wire_responses.whole("", output=[thought, CALL])
+
+    async def script(peer: Peer) -> None:
+        await peer.stream(
+            wire_responses.event(0, "created", response=wire_responses.whole("")),
+            wire_responses.event(1, "completed", response=done),
+        )
+
+    first.script, second.script = script, good(DIALECT)
+    served = serve(two(provider(first, DIALECT), provider(second, DIALECT)))
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    with opened(served) as client:
+        before = client.turn(input="weather?", store=store)["response"]["id"]
+        client.turn(model="other", input=[result], previous_response_id=before, store=store)
+    user, call, output = sent(second)["input"]
+    assert (user["content"], output) == ("weather?", result)
+    assert call == {name: value for name, value in CALL.items() if name != "id"}
 
 
 def test_one_response_may_be_continued_twice(serve: Serve, first: FaultServer) -> None:
