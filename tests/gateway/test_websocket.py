@@ -734,6 +734,30 @@ def test_a_client_that_does_not_read_is_hung_up_on(serve: Serve, first: FaultSer
         first.wait(lambda: len(first.departures) == 1, "the upstream call to be aborted")
 
 
+def test_of_many_pings_the_last_is_answered(serve: Serve) -> None:
+    """Answers to a client that reads none of them would fill the memory (RFC 6455 §5.5.3)."""
+
+    def ping(payload: bytes) -> bytes:
+        return b"\x89" + bytes([0x80 | len(payload)]) + bytes(4) + payload
+
+    count, payload = 100_000, b"p" * 125
+    served = serve(ECHO)
+    with raw_socket(served) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        for _ in range(count // 1000):
+            sock.sendall(ping(payload) * 1000)
+        sock.sendall(ping(b"the last"))
+        said = bytearray()
+        while not said.endswith(b"\x8a\x08the last"):
+            data = sock.recv(65_536)
+            assert data, "the connection ended"
+            said += data
+        assert said.count(b"\x8a\x7d" + payload) < count // 2
+        # It is a client like any other afterwards.
+        sock.sendall(ping(b"one more"))
+        assert read_until(sock, b"one more") == b"\x8a\x08one more"
+
+
 def test_a_client_that_answers_no_ping_is_kept(serve: Serve) -> None:
     """Some answer pings only while they wait for an event, and tools take their time."""
     served = serve(ECHO, limits=Limits(ping=0.05))
