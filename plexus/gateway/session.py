@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from msgspec import Struct
+
 from plexus.gateway.channel import VIA, Message, Receive, Scope, Send, Via
 from plexus.gateway.errors import error_headers, format_error
 from plexus.gateway.record import Record
@@ -23,6 +25,7 @@ from plexus.transformers.openai_responses.frames import (
     FrameError,
     error_frame,
     in_lane,
+    lane_of,
     names_previous,
     not_found,
     parse_frame,
@@ -71,11 +74,15 @@ _OVERRUN = UnifiedError(
     message="too many frames wait on this connection for their turn; send it later",
     code="plexus_too_many_frames",
 )
-_TOO_MANY = b"too many"
-"""Stands for a frame that was not kept."""
-
 _REFUSED_MAX = 1000
 """With so many of them nothing more is read."""
+
+
+class _TooMany(Struct, frozen=True):
+    """Stands for a frame that was not kept."""
+
+    lane: str | None
+
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -112,7 +119,7 @@ class Session:
         self._record = record
         self._limit = services.settings.body_limit
         self._history = History(self._limit)
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_REFUSED_MAX)
+        self._waiting: asyncio.Queue[bytes | _TooMany | None] = asyncio.Queue(_REFUSED_MAX)
         self._size = 0
         self._draining = False
         self._gone = asyncio.Event()
@@ -150,9 +157,10 @@ class Session:
             frame = message["bytes"] if text is None else text.encode()
             full = self._size > 0 and self._size + len(frame) > self._limit
             if full or self._waiting.qsize() >= self._services.limits.frames:
-                frame = _TOO_MANY
-            self._size += len(frame)
-            await self._waiting.put(frame)
+                await self._waiting.put(_TooMany(lane_of(frame)))
+            else:
+                self._size += len(frame)
+                await self._waiting.put(frame)
         self._wake()
 
     def _wake(self) -> None:
@@ -175,15 +183,14 @@ class Session:
             if now() >= until:
                 await self._refuse(_LIMIT)
                 return _GOING_AWAY
-            if frame is not None:
+            if isinstance(frame, _TooMany):
+                await self._refuse(_OVERRUN, frame.lane)
+            elif frame is not None:
                 self._size -= len(frame)
                 await self._answer(frame)
         return None
 
     async def _answer(self, raw: bytes) -> None:
-        if raw is _TOO_MANY:
-            await self._refuse(_OVERRUN)
-            return
         try:
             frame = parse_frame(raw)
         except FrameError as problem:

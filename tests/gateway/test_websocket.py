@@ -290,6 +290,7 @@ def test_a_binary_frame_is_read_too(serve: Serve) -> None:
             "input",
         ),
         ({"type": "response.create", "model": "fast", "input": 7}, "input"),
+        ({"type": "response.create", "model": "fast", "input": 7, "generate": False}, "input"),
     ],
 )
 def test_a_bad_frame_gets_an_error_and_the_connection_lives(
@@ -412,6 +413,18 @@ def test_the_next_target_answers(serve: Serve, first: FaultServer, second: Fault
         assert text_of(client.turn(input="hi")["response"]) == "second"
     (line,) = served.sink.wait_requests(1)
     assert (line["route"], line["attempts"]) == ("WS /v1/responses", 2)
+
+
+def test_only_frames_have_an_overhead(serve: Serve) -> None:
+    """The client's own pauses are none of it."""
+    served = serve(ECHO)
+    with opened(served, "fast") as client:
+        client.turn(input="hi")
+    frame, connection = served.sink.wait_requests(2)
+    assert (frame["route"], "overhead_ms" in frame) == ("WS /v1/responses", True)
+    assert (connection["route"], connection["status"]) == ("GET /v1/responses", 101)
+    assert "ms" in connection
+    assert "overhead_ms" not in connection
 
 
 def test_a_provider_that_does_not_stream(serve: Serve, first: FaultServer) -> None:
@@ -676,15 +689,20 @@ def test_too_many_frames_wait(serve: Serve, first: FaultServer) -> None:
     with opened(serve(one(first), limits=Limits(frames=2))) as client:
         client.say(input="hi")
         until_content(client)
-        for _ in range(4):
-            client.say(input="hi")
+        for lane in (None, "a", "b", None):
+            client.say(input="hi", stream_id=lane)
+        client.say(input="hi", stream_id="x" * 129)
+        client.say(input="hi", stream_id=7)
+        client.send(b"\xff")
+        client.send('{"stream_id":"c","a":' + "[" * 5000)
         # The answer to a ping comes after all that was read before it.
         client.connection.ping().wait(DEADLINE)
         upstream.let()
         assert [client.events()[-1]["type"] for _ in range(3)] == ["response.completed"] * 3
-        for _ in range(2):
+        for lane in ("b", *[None] * 5):
             event = client.event()
             assert (event["status"], event["error"]["code"]) == (429, "plexus_too_many_frames")
+            assert event.get("stream_id") == lane
         assert client.turn(input="hi")["type"] == "response.completed"
     assert len(first.requests) == 4
 

@@ -58,8 +58,10 @@ class History:
 
     def remember(self, response_id: str, node: Node) -> None:
         self._found.pop(response_id, None)
+        if node.size > self._limit:
+            return
         self._found[response_id] = node
-        while self._found and (len(self._found) > COUNT or self._size() > self._limit):
+        while len(self._found) > COUNT or self._size() > self._limit:
             del self._found[next(iter(self._found))]
 
     def _size(self) -> int:

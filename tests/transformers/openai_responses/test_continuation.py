@@ -123,6 +123,16 @@ def test_what_is_too_large_is_not_kept() -> None:
     assert history.find("a") is None
 
 
+def test_what_is_too_large_costs_the_others_nothing() -> None:
+    history = History(20)
+    for name in ("a", "b"):
+        history.remember(name, turn(None, [b"x" * 9]))
+    history.remember("b", turn(None, [b"x" * 20]))
+    assert history.find("a") is not None
+    # Its id stands for the later one, which is forgotten.
+    assert history.find("b") is None
+
+
 def test_an_id_given_twice_is_the_later_one() -> None:
     history = History(100)
     for text in (b"old", b"new"):
