@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from plexus.gateway.bugs import BugsEndHere
 from plexus.gateway.channel import VIA, Message, Receive, Scope, Send, Via
 from plexus.gateway.errors import error_headers, format_error
 from plexus.gateway.record import Record
@@ -36,7 +37,7 @@ from plexus.unified.errors import UnifiedError
 DRAIN = "plexus.drain"
 """What ``receive`` gives when the server stops, beside the messages of ASGI."""
 
-_GOING_AWAY, _RESTART = 1001, 1012
+_GOING_AWAY, _BUG, _RESTART = 1001, 1011, 1012
 _OWN = frozenset(
     {
         b"accept",
@@ -123,6 +124,7 @@ class Session:
         self._size = 0
         self._draining = False
         self._gone = asyncio.Event()
+        self._bugs = BugsEndHere(services.log, record)
 
     async def run(self, headers: RawHeaders) -> None:
         """From the accepted handshake to the close; ``headers`` go out with it."""
@@ -131,14 +133,23 @@ class Session:
         record = self._record
         record.status, record.outcome = 101, "ok"
         reader = asyncio.get_running_loop().create_task(self._read())
+        code: int | None = _BUG
         try:
-            code = await self._serve()
+            with self._bugs:
+                code = await self._serve()
             if code is not None:
                 await self._tell({"type": "websocket.close", "code": code})
         finally:
             reader.cancel()
 
     async def _read(self) -> None:
+        """Until the client is gone; a bug here is the end of the session as well."""
+        with self._bugs:
+            await self._take()
+        self._gone.set()
+        self._wake()
+
+    async def _take(self) -> None:
         """Always reading: who does not, does not see the client leave.
 
         A frame too many keeps its place and gets its error there: in between it would be taken for
@@ -147,8 +158,7 @@ class Session:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
-                self._gone.set()
-                break
+                return
             if message["type"] == DRAIN:
                 self._draining = True
                 self._wake()
@@ -161,7 +171,6 @@ class Session:
             else:
                 self._size += len(frame)
                 await self._waiting.put(frame)
-        self._wake()
 
     def _wake(self) -> None:
         """Who waits for a frame looks up."""

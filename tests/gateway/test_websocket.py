@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -17,6 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from plexus.gateway.limits import Limits
+from plexus.gateway.record import Record
+from plexus.gateway.session import Session
 from tests.faults.server import DEADLINE, FaultServer, Peer, Script
 from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import Serve, provider, two
@@ -734,6 +737,49 @@ def test_a_client_that_leaves_ends_the_call(serve: Serve, first: FaultServer, ho
         first.wait(lambda: len(first.departures) == 1, "the upstream call to be aborted")
     lines = served.sink.wait_requests(2)
     assert {line["outcome"] for line in lines} == {"client_closed", "ok"}
+
+
+@pytest.mark.parametrize("where", ["serving", "reading"])
+def test_a_bug_leaves_a_line_and_a_code(serve: Serve, where: str) -> None:
+    """Not its message, which may quote a prompt."""
+    served = serve(ECHO)
+    sent: list[Json] = []
+    frame = {"type": "response.create", "model": "fast", "input": "hi"}
+    messages: list[Json] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": json.dumps(frame)},
+    ]
+    if where == "reading":
+        # No server of ours says this, nor can a session read it.
+        messages.append({"type": "websocket.receive", "text": 5})
+
+    async def receive() -> Json:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
+
+    async def send(message: Json) -> None:
+        sent.append(message)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if where == "reading":
+            await receive()
+            assert await receive() == {"type": "http.disconnect"}
+        else:
+            raise LookupError("a prompt")
+
+    async def run() -> None:
+        record = Record("req_1", "GET /v1/responses", 0.0)
+        scope = {"headers": [], "scheme": "ws"}
+        await Session(application, scope, receive, send, served.services, record).run([])
+        assert record.outcome == "server"
+
+    asyncio.run_coroutine_threadsafe(run(), served.loop).result(DEADLINE)
+    (line,) = [fields for level, _, fields in served.sink.lines if level == "error"]
+    assert (line["id"], "prompt" in str(line)) == ("req_1", False)
+    assert line["type"] == ("LookupError" if where == "serving" else "AttributeError")
+    code = {"type": "websocket.close", "code": 1011}
+    assert sent[1:] == ([code] if where == "serving" else [])
 
 
 def test_a_client_that_does_not_read_is_hung_up_on(serve: Serve, first: FaultServer) -> None:
