@@ -1,12 +1,12 @@
 """The Falcon application and the layer around it: every route, and errors in every dialect."""
 
 from collections.abc import Mapping
-from traceback import extract_tb
 from typing import Any
 
 import falcon
 from falcon.asgi import App, Request, Response
 
+from plexus.gateway.bugs import note_bug
 from plexus.gateway.channel import KEY, Channel, ClientGone
 from plexus.gateway.connection import Connection
 from plexus.gateway.entry import BARE, CALLS, DeploymentEndpoint, PinnedEndpoint, SharedEndpoint
@@ -84,12 +84,8 @@ def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
         raise problem
 
     async def bug(req: Request, resp: Response, problem: Exception, params: Params) -> None:
-        # The message may quote a prompt or a secret: the place is enough to find the fault.
-        trace = [f"{f.filename}:{f.lineno} {f.name}" for f in extract_tb(problem.__traceback__)]
         channel: Channel = req.scope[KEY]
-        services.log.error(
-            "internal error", id=channel.record.id, type=type(problem).__name__, trace=trace[-12:]
-        )
+        note_bug(services.log, channel.record, problem)
         error = UnifiedError(
             kind="server", message="an internal error of Plexus; its log has the details"
         )

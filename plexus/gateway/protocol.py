@@ -92,6 +92,9 @@ class BoundedProtocol(ReaderWatch, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            # A WebSocket now, with limits of its own.
+            return
         if self._late is None and (self.cycle is None or self.cycle.response_complete):
             # Half a head: uvicorn has stopped its own timer.
             self._late = self.loop.call_later(self.head, self._hang_up)

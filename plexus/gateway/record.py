@@ -51,6 +51,7 @@ class Record:
     def fields(self, now: float) -> dict[str, object]:
         """The fields of the log line, without those that say nothing; milliseconds whole."""
         usage = self.usage
+        overhead = round((now - self.started - self.waited) * 1000, 1)
         found: dict[str, object] = {
             "id": self.id,
             "route": self.route,
@@ -65,7 +66,8 @@ class Record:
             "attempts": self.attempts or None,
             "history": self.history if len(self.history) > 1 else None,
             "ms": round((now - self.started) * 1000),
-            "overhead_ms": round((now - self.started - self.waited) * 1000, 1),
+            # A WebSocket is open as long as its client likes; its frames have lines of their own.
+            "overhead_ms": None if self.status == 101 else overhead,
             "tokens_in": usage.prompt_tokens if usage else None,
             "tokens_out": usage.completion_tokens if usage else None,
             "finish": self.finish,

@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from msgspec import Struct
+
+from plexus.gateway.bugs import BugsEndHere
 from plexus.gateway.channel import VIA, Message, Receive, Scope, Send, Via
 from plexus.gateway.errors import error_headers, format_error
 from plexus.gateway.record import Record
@@ -23,6 +26,7 @@ from plexus.transformers.openai_responses.frames import (
     FrameError,
     error_frame,
     in_lane,
+    lane_of,
     names_previous,
     not_found,
     parse_frame,
@@ -33,7 +37,7 @@ from plexus.unified.errors import UnifiedError
 DRAIN = "plexus.drain"
 """What ``receive`` gives when the server stops, beside the messages of ASGI."""
 
-_GOING_AWAY, _RESTART = 1001, 1012
+_GOING_AWAY, _BUG, _RESTART = 1001, 1011, 1012
 _OWN = frozenset(
     {
         b"accept",
@@ -71,11 +75,15 @@ _OVERRUN = UnifiedError(
     message="too many frames wait on this connection for their turn; send it later",
     code="plexus_too_many_frames",
 )
-_TOO_MANY = b"too many"
-"""Stands for a frame that was not kept."""
-
 _REFUSED_MAX = 1000
 """With so many of them nothing more is read."""
+
+
+class _TooMany(Struct, frozen=True):
+    """Stands for a frame that was not kept."""
+
+    lane: str | None
+
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -112,10 +120,11 @@ class Session:
         self._record = record
         self._limit = services.settings.body_limit
         self._history = History(self._limit)
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_REFUSED_MAX)
+        self._waiting: asyncio.Queue[bytes | _TooMany | None] = asyncio.Queue(_REFUSED_MAX)
         self._size = 0
         self._draining = False
         self._gone = asyncio.Event()
+        self._bugs = BugsEndHere(services.log, record)
 
     async def run(self, headers: RawHeaders) -> None:
         """From the accepted handshake to the close; ``headers`` go out with it."""
@@ -124,14 +133,23 @@ class Session:
         record = self._record
         record.status, record.outcome = 101, "ok"
         reader = asyncio.get_running_loop().create_task(self._read())
+        code: int | None = _BUG
         try:
-            code = await self._serve()
+            with self._bugs:
+                code = await self._serve()
             if code is not None:
                 await self._tell({"type": "websocket.close", "code": code})
         finally:
             reader.cancel()
 
     async def _read(self) -> None:
+        """Until the client is gone; a bug here is the end of the session as well."""
+        with self._bugs:
+            await self._take()
+        self._gone.set()
+        self._wake()
+
+    async def _take(self) -> None:
         """Always reading: who does not, does not see the client leave.
 
         A frame too many keeps its place and gets its error there: in between it would be taken for
@@ -140,8 +158,7 @@ class Session:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
-                self._gone.set()
-                break
+                return
             if message["type"] == DRAIN:
                 self._draining = True
                 self._wake()
@@ -150,10 +167,10 @@ class Session:
             frame = message["bytes"] if text is None else text.encode()
             full = self._size > 0 and self._size + len(frame) > self._limit
             if full or self._waiting.qsize() >= self._services.limits.frames:
-                frame = _TOO_MANY
-            self._size += len(frame)
-            await self._waiting.put(frame)
-        self._wake()
+                await self._waiting.put(_TooMany(lane_of(frame)))
+            else:
+                self._size += len(frame)
+                await self._waiting.put(frame)
 
     def _wake(self) -> None:
         """Who waits for a frame looks up."""
@@ -175,15 +192,14 @@ class Session:
             if now() >= until:
                 await self._refuse(_LIMIT)
                 return _GOING_AWAY
-            if frame is not None:
+            if isinstance(frame, _TooMany):
+                await self._refuse(_OVERRUN, frame.lane)
+            elif frame is not None:
                 self._size -= len(frame)
                 await self._answer(frame)
         return None
 
     async def _answer(self, raw: bytes) -> None:
-        if raw is _TOO_MANY:
-            await self._refuse(_OVERRUN)
-            return
         try:
             frame = parse_frame(raw)
         except FrameError as problem:
@@ -264,7 +280,7 @@ class _Answer:
 
     def __init__(self, session: Session, frame: ClientFrame, known: bool) -> None:
         self.known = known
-        self.collector = Collector(frame.store)
+        self.collector = Collector()
         self._session = session
         self._frame = frame
         self._status = 0

@@ -17,7 +17,9 @@ class SessionProtocol(ReaderWatch, WebSocketsSansIOProtocol):
     """One WebSocket.
 
     A server that stops tells the session, which finishes what it is doing; uvicorn would cut it.
-    A frame must be whole ``receive`` seconds after its first byte, like any request body.
+    A frame must be whole ``receive`` seconds after its first byte, like any request body.  Of the
+    pings of a client that reads nothing only the last is answered (RFC 6455 §5.5.3), when it reads
+    again.
     """
 
     def __init__(self, limits: Limits, **uvicorn: Any) -> None:
@@ -26,6 +28,7 @@ class SessionProtocol(ReaderWatch, WebSocketsSansIOProtocol):
         self.close_timeout = _CLOSE_S
         self._receive_s = limits.receive
         self._late: asyncio.TimerHandle | None = None
+        self._pong = b""
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -41,6 +44,13 @@ class SessionProtocol(ReaderWatch, WebSocketsSansIOProtocol):
         self._in_time()
         super().send_receive_event_to_app()
 
+    def handle_ping(self) -> None:
+        if self.writable.is_set() or self.conn.close_rcvd is not None:
+            super().handle_ping()
+            return
+        # The answers to all pings of a read come with the first of them.
+        self._pong = [self._pong, *self.conn.data_to_send()][-1]
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.reads()
         self._in_time()
@@ -53,6 +63,9 @@ class SessionProtocol(ReaderWatch, WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.reads()
+        if self._pong and not self.close_sent:
+            self.transport.write(self._pong)
+        self._pong = b""
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent:

@@ -653,8 +653,11 @@ class PassthroughStream(_Stream):
                 out.append(frame.raw)
 
     def _in_other_framing(self, frame: Frame) -> bytes:
-        """The event for a client that reads another framing than the provider writes."""
-        if not frame.data:
+        """The event for a client that reads another framing than the provider writes.
+
+        What is no object (a vendor's ``[DONE]``) belongs to the framing that is left.
+        """
+        if not frame.data.lstrip().startswith(b"{"):
             return b""
         if self._call.show_model is not None:
             frame = self._client.rename_model(frame, self._call.show_model)

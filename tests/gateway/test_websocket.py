@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -17,6 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from plexus.gateway.limits import Limits
+from plexus.gateway.record import Record
+from plexus.gateway.session import Session
 from tests.faults.server import DEADLINE, FaultServer, Peer, Script
 from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import Serve, provider, two
@@ -290,6 +293,7 @@ def test_a_binary_frame_is_read_too(serve: Serve) -> None:
             "input",
         ),
         ({"type": "response.create", "model": "fast", "input": 7}, "input"),
+        ({"type": "response.create", "model": "fast", "input": 7, "generate": False}, "input"),
     ],
 )
 def test_a_bad_frame_gets_an_error_and_the_connection_lives(
@@ -335,6 +339,23 @@ def test_lanes_are_served_one_after_the_other(serve: Serve) -> None:
             assert text_of(events[-1]["response"]) == text
         refused = client.event()
         assert (refused["type"], refused["stream_id"]) == ("error", "c")
+
+
+@pytest.mark.parametrize("lane", [None, "a"])
+def test_only_events_become_frames(serve: Serve, first: FaultServer, lane: str | None) -> None:
+    """Some vendors end their streams with ``[DONE]``, which is no event and no JSON."""
+    pieces = wire_responses.stream("hello")
+
+    async def script(peer: Peer) -> None:
+        await peer.stream(b"data: [DONE]\n\n", *pieces, b"data: [DONE]\n\n")
+
+    first.script = script
+    with opened(serve(one(first))) as client:
+        for _ in range(2):
+            client.say(input="hi", stream_id=lane)
+            events = client.events()
+            assert len(events) == len(pieces)
+            assert {event.get("stream_id") for event in events} == {lane}
 
 
 def failing(status: int, body: bytes, **headers: str) -> Script:
@@ -395,6 +416,18 @@ def test_the_next_target_answers(serve: Serve, first: FaultServer, second: Fault
         assert text_of(client.turn(input="hi")["response"]) == "second"
     (line,) = served.sink.wait_requests(1)
     assert (line["route"], line["attempts"]) == ("WS /v1/responses", 2)
+
+
+def test_only_frames_have_an_overhead(serve: Serve) -> None:
+    """The client's own pauses are none of it."""
+    served = serve(ECHO)
+    with opened(served, "fast") as client:
+        client.turn(input="hi")
+    frame, connection = served.sink.wait_requests(2)
+    assert (frame["route"], "overhead_ms" in frame) == ("WS /v1/responses", True)
+    assert (connection["route"], connection["status"]) == ("GET /v1/responses", 101)
+    assert "ms" in connection
+    assert "overhead_ms" not in connection
 
 
 def test_a_provider_that_does_not_stream(serve: Serve, first: FaultServer) -> None:
@@ -527,6 +560,31 @@ def test_later_frames_hold_only_what_is_new(
         assert roles == ["user", "assistant", other, "assistant", "user"]
 
 
+@pytest.mark.parametrize("store", [True, False])
+def test_another_target_gets_no_reasoning_that_it_cannot_resolve(
+    serve: Serve, first: FaultServer, second: FaultServer, store: bool
+) -> None:
+    """What one provider has stored is not at the other, nor at another account of the same."""
+    thought = {"id": "rs_1", "type": "reasoning", "summary": []}
+    done = wire_responses.whole("", output=[thought, CALL])
+
+    async def script(peer: Peer) -> None:
+        await peer.stream(
+            wire_responses.event(0, "created", response=wire_responses.whole("")),
+            wire_responses.event(1, "completed", response=done),
+        )
+
+    first.script, second.script = script, good(DIALECT)
+    served = serve(two(provider(first, DIALECT), provider(second, DIALECT)))
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    with opened(served) as client:
+        before = client.turn(input="weather?", store=store)["response"]["id"]
+        client.turn(model="other", input=[result], previous_response_id=before, store=store)
+    user, call, output = sent(second)["input"]
+    assert (user["content"], output) == ("weather?", result)
+    assert call == {name: value for name, value in CALL.items() if name != "id"}
+
+
 def test_one_response_may_be_continued_twice(serve: Serve, first: FaultServer) -> None:
     async def script(peer: Peer) -> None:
         number = len(first.requests)
@@ -634,15 +692,20 @@ def test_too_many_frames_wait(serve: Serve, first: FaultServer) -> None:
     with opened(serve(one(first), limits=Limits(frames=2))) as client:
         client.say(input="hi")
         until_content(client)
-        for _ in range(4):
-            client.say(input="hi")
+        for lane in (None, "a", "b", None):
+            client.say(input="hi", stream_id=lane)
+        client.say(input="hi", stream_id="x" * 129)
+        client.say(input="hi", stream_id=7)
+        client.send(b"\xff")
+        client.send('{"stream_id":"c","a":' + "[" * 5000)
         # The answer to a ping comes after all that was read before it.
         client.connection.ping().wait(DEADLINE)
         upstream.let()
         assert [client.events()[-1]["type"] for _ in range(3)] == ["response.completed"] * 3
-        for _ in range(2):
+        for lane in ("b", *[None] * 5):
             event = client.event()
             assert (event["status"], event["error"]["code"]) == (429, "plexus_too_many_frames")
+            assert event.get("stream_id") == lane
         assert client.turn(input="hi")["type"] == "response.completed"
     assert len(first.requests) == 4
 
@@ -676,6 +739,49 @@ def test_a_client_that_leaves_ends_the_call(serve: Serve, first: FaultServer, ho
     assert {line["outcome"] for line in lines} == {"client_closed", "ok"}
 
 
+@pytest.mark.parametrize("where", ["serving", "reading"])
+def test_a_bug_leaves_a_line_and_a_code(serve: Serve, where: str) -> None:
+    """Not its message, which may quote a prompt."""
+    served = serve(ECHO)
+    sent: list[Json] = []
+    frame = {"type": "response.create", "model": "fast", "input": "hi"}
+    messages: list[Json] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": json.dumps(frame)},
+    ]
+    if where == "reading":
+        # No server of ours says this, nor can a session read it.
+        messages.append({"type": "websocket.receive", "text": 5})
+
+    async def receive() -> Json:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
+
+    async def send(message: Json) -> None:
+        sent.append(message)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if where == "reading":
+            await receive()
+            assert await receive() == {"type": "http.disconnect"}
+        else:
+            raise LookupError("a prompt")
+
+    async def run() -> None:
+        record = Record("req_1", "GET /v1/responses", 0.0)
+        scope = {"headers": [], "scheme": "ws"}
+        await Session(application, scope, receive, send, served.services, record).run([])
+        assert record.outcome == "server"
+
+    asyncio.run_coroutine_threadsafe(run(), served.loop).result(DEADLINE)
+    (line,) = [fields for level, _, fields in served.sink.lines if level == "error"]
+    assert (line["id"], "prompt" in str(line)) == ("req_1", False)
+    assert line["type"] == ("LookupError" if where == "serving" else "AttributeError")
+    code = {"type": "websocket.close", "code": 1011}
+    assert sent[1:] == ([code] if where == "serving" else [])
+
+
 def test_a_client_that_does_not_read_is_hung_up_on(serve: Serve, first: FaultServer) -> None:
     async def script(peer: Peer) -> None:
         await peer.stream(*wire_responses.stream("hello")[:3], end=False)
@@ -692,17 +798,56 @@ def test_a_client_that_does_not_read_is_hung_up_on(serve: Serve, first: FaultSer
         first.wait(lambda: len(first.departures) == 1, "the upstream call to be aborted")
 
 
+def test_of_many_pings_the_last_is_answered(serve: Serve) -> None:
+    """Answers to a client that reads none of them would fill the memory (RFC 6455 §5.5.3)."""
+
+    def ping(payload: bytes) -> bytes:
+        return b"\x89" + bytes([0x80 | len(payload)]) + bytes(4) + payload
+
+    count, payload = 100_000, b"p" * 125
+    served = serve(ECHO)
+    with raw_socket(served) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        for _ in range(count // 1000):
+            sock.sendall(ping(payload) * 1000)
+        sock.sendall(ping(b"the last"))
+        said = bytearray()
+        while not said.endswith(b"\x8a\x08the last"):
+            data = sock.recv(65_536)
+            assert data, "the connection ended"
+            said += data
+        assert said.count(b"\x8a\x7d" + payload) < count // 2
+        # It is a client like any other afterwards.
+        sock.sendall(ping(b"one more"))
+        assert read_until(sock, b"one more") == b"\x8a\x08one more"
+
+
 def test_a_client_that_answers_no_ping_is_kept(serve: Serve) -> None:
     """Some answer pings only while they wait for an event, and tools take their time."""
     served = serve(ECHO, limits=Limits(ping=0.05))
     with raw_socket(served) as sock:
-        for _ in range(3):
-            head = sock.recv(2, socket.MSG_WAITALL)
-            assert head[0] == 0x89, head
-            sock.recv(head[1], socket.MSG_WAITALL)
+        read_pings(sock, 3)
         body = json.dumps({"type": "response.create", "model": "fast", "input": "hi"}).encode()
         sock.sendall(b"\x81" + bytes([0x80 | len(body)]) + bytes(4) + body)
         read_until(sock, b"response.completed")
+
+
+def read_pings(sock: socket.socket, count: int) -> None:
+    for _ in range(count):
+        head = sock.recv(2, socket.MSG_WAITALL)
+        assert head[:1] == b"\x89", head
+        sock.recv(head[1], socket.MSG_WAITALL)
+
+
+def test_the_time_for_a_head_ends_with_the_handshake(serve: Serve) -> None:
+    """Neither a session that waits nor a slow response is cut by it."""
+    served = serve(ECHO, limits=Limits(head=0.2, ping=0.1))
+    with raw_socket(served) as sock, opened(served, "fast") as client:
+        slow = "echo:pace 50\n" + "word " * 12
+        assert text_of(client.turn(input=slow)["response"]).split() == ["word"] * 12
+        read_pings(sock, 5)
+        sock.sendall(b"\x88\x82" + bytes(4) + (1000).to_bytes(2))  # A close frame.
+        assert read_until(sock, b"\x88\x02" + (1000).to_bytes(2))
 
 
 @pytest.mark.parametrize("how", ["half a frame", "half a message"])

@@ -58,8 +58,10 @@ class History:
 
     def remember(self, response_id: str, node: Node) -> None:
         self._found.pop(response_id, None)
+        if node.size > self._limit:
+            return
         self._found[response_id] = node
-        while self._found and (len(self._found) > COUNT or self._size() > self._limit):
+        while len(self._found) > COUNT or self._size() > self._limit:
             del self._found[next(iter(self._found))]
 
     def _size(self) -> int:
@@ -96,10 +98,9 @@ class Collector:
     Vendors that leave the output out of the last event have said its items one by one.
     """
 
-    def __init__(self, stored: bool) -> None:
+    def __init__(self) -> None:
         self.response_id: str | None = None
         self.items: tuple[bytes, ...] = ()
-        self._stored = stored
         self._done: dict[int, bytes] = {}
 
     def see(self, event: bytes) -> None:
@@ -116,7 +117,7 @@ class Collector:
         elif found.response is not None and b'"%b"' % found.type.encode() in _ENDS:
             said = [bytes(item) for item in found.response.output or ()]
             items = said or [self._done[index] for index in sorted(self._done)]
-            self.items = tuple(items if self._stored else _replayable(items))
+            self.items = tuple(_replayable(items))
             self.response_id = found.response.id
 
 
@@ -130,10 +131,10 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def _replayable(items: Sequence[bytes]) -> list[bytes]:
-    """Items that nobody has stored, as they can be sent again (openai-responses.md §2).
+    """Items as they can be sent again, to whatever target is next (openai-responses.md §2).
 
-    Reasoning without its encrypted content cannot; the items it belongs to lose their ids then,
-    which would ask for it.
+    Reasoning without its encrypted content cannot: at most its own provider has it stored.  The
+    items it belongs to lose their ids then, which would ask for it.
     """
     kept = [item for item in items if not _is_bare_reasoning(item)]
     return kept if len(kept) == len(items) else [_without_id(item) for item in kept]

@@ -20,6 +20,12 @@ _ENVELOPE = ("type", "generate", "stream_id")
 
 _ELSEWHERE = ("conversation", "prompt")
 
+
+class _Envelope(Struct):
+    stream_id: str | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
 _word = msgspec.json.Decoder(str | None).decode
 _flag = msgspec.json.Decoder(bool | None).decode
 _raws = msgspec.json.Decoder(list[Raw]).decode
@@ -97,7 +103,7 @@ def _read(body: JsonBody, lane: str | None) -> ClientFrame:
         items=_items(fields.get("input", _NULL)),
         elsewhere=any(bytes(fields.get(name, _NULL)) != b"null" for name in _ELSEWHERE),
     )
-    if frame.previous is not None and frame.items is None:
+    if frame.items is None and (frame.previous is not None or not frame.generate):
         raise invalid("input must be a string or a list of items", "input", "invalid_type")
     return frame
 
@@ -112,6 +118,15 @@ def _items(raw: Raw) -> tuple[bytes, ...] | None:
     if not data.startswith(b"["):
         return None
     return tuple(bytes(item) for item in _raws(data))
+
+
+def lane_of(raw: bytes) -> str | None:
+    """The lane of a frame of which nothing else is read; None when it cannot be told."""
+    try:
+        lane = _envelope(raw).stream_id
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return None if lane is None or not 0 < len(lane) <= _LANE_LIMIT else lane
 
 
 def _lane(fields: Mapping[str, Raw]) -> str | None:

@@ -21,8 +21,8 @@ THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
 SEALED = {**THOUGHT, "encrypted_content": "secret"}
 
 
-def collected(stored: bool, *events: dict[str, Any]) -> Collector:
-    found = Collector(stored)
+def collected(*events: dict[str, Any]) -> Collector:
+    found = Collector()
     for event in events:
         found.see(json.dumps(event).encode())
     return found
@@ -38,7 +38,7 @@ def items(found: Collector) -> list[Any]:
 
 @pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.done"])
 def test_the_end_names_the_response(kind: str) -> None:
-    found = collected(False, {"type": "response.created"}, ended(MESSAGE, kind=kind))
+    found = collected({"type": "response.created"}, ended(MESSAGE, kind=kind))
     assert (found.response_id, items(found)) == ("resp_1", [MESSAGE])
 
 
@@ -53,11 +53,11 @@ def test_the_end_names_the_response(kind: str) -> None:
     ],
 )
 def test_what_is_no_end(event: dict[str, Any]) -> None:
-    assert collected(False, event).response_id is None
+    assert collected(event).response_id is None
 
 
 def test_what_cannot_be_read_shows_nothing() -> None:
-    found = Collector(False)
+    found = Collector()
     for raw in (b"", b'{"type":"response.completed"', b'["response.completed"]'):
         found.see(raw)
     assert found.response_id is None
@@ -70,16 +70,15 @@ def test_items_said_one_by_one() -> None:
         {"type": "response.output_item.done", "output_index": 0, "item": MESSAGE},
     ]
     for end in (ended(), {"type": "response.completed", "response": {"id": "resp_1"}}):
-        assert items(collected(False, *done, end)) == [MESSAGE, CALL]
-    assert items(collected(False, *done, ended(SEALED, CALL))) == [SEALED, CALL]
+        assert items(collected(*done, end)) == [MESSAGE, CALL]
+    assert items(collected(*done, ended(SEALED, CALL))) == [SEALED, CALL]
 
 
-def test_reasoning_that_nobody_has_stored() -> None:
+def test_reasoning_that_only_its_provider_has() -> None:
     bare = {name: value for name, value in CALL.items() if name != "id"}
-    assert items(collected(False, ended(THOUGHT, CALL))) == [bare]
-    assert items(collected(False, ended(SEALED, CALL))) == [SEALED, CALL]
-    assert items(collected(True, ended(THOUGHT, CALL))) == [THOUGHT, CALL]
-    odd = collected(False, {"type": "response.completed", "response": {"id": "r", "output": [1]}})
+    assert items(collected(ended(THOUGHT, CALL))) == [bare]
+    assert items(collected(ended(SEALED, CALL))) == [SEALED, CALL]
+    odd = collected({"type": "response.completed", "response": {"id": "r", "output": [1]}})
     assert items(odd) == [1]
 
 
@@ -122,6 +121,16 @@ def test_what_is_too_large_is_not_kept() -> None:
     history = History(10)
     history.remember("a", turn(None, [b"x" * 10]))
     assert history.find("a") is None
+
+
+def test_what_is_too_large_costs_the_others_nothing() -> None:
+    history = History(20)
+    for name in ("a", "b"):
+        history.remember(name, turn(None, [b"x" * 9]))
+    history.remember("b", turn(None, [b"x" * 20]))
+    assert history.find("a") is not None
+    # Its id stands for the later one, which is forgotten.
+    assert history.find("b") is None
 
 
 def test_an_id_given_twice_is_the_later_one() -> None:
