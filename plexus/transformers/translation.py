@@ -322,13 +322,13 @@ _Sender = TypeVar("_Sender", bound=_Sent)
 def or_unreadable(
     answer: Callable[[_Sender, bytes, str], Answer],
 ) -> Callable[[_Sender, bytes, str], Answer]:
-    """``answer`` of a Prepared; raises PlexusError for what nests too deeply to be read."""
+    """``answer`` of a Prepared; raises PlexusError for what none of its readers can read."""
 
     @wraps(answer)
     def read(prepared: _Sender, body: bytes, content_type: str) -> Answer:
         try:
             return answer(prepared, body, content_type)
-        except RecursionError as problem:
+        except UNREADABLE as problem:
             raise PlexusError(unreadable(prepared.wire.target, problem)) from None
 
     return read

@@ -181,6 +181,60 @@ def test_errors(
             assert answer.status == (400 if status == 400 else 200), answer
 
 
+ARGUMENTS = ["[" * 100_000, '{"a":' * 3_000 + "1" + "}" * 3_000]
+"""Text that is JSON too deep to be looked at."""
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["list", "object"])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+@PROVIDERS
+def test_arguments_in_a_request(
+    shared: Serve, first: FaultServer, second: FaultServer, dialect: str, path: str, arguments: str
+) -> None:
+    """An agent repeats what a model once wrote; that it is no arguments is said elsewhere."""
+    first.script = whole(WHOLE[dialect])
+    served = shared(two(provider(first, dialect), provider(second)))
+    function = {"name": "f", "arguments": arguments}
+    if path == CHAT:
+        call = {"id": "c", "type": "function", "function": function}
+        said = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+        result = {"role": "tool", "tool_call_id": "c", "content": arguments}
+        body: Json = {"model": "one", "messages": [*SAY, *said, result]}
+    else:
+        items = [
+            {"type": "function_call", "call_id": "c", **function},
+            {"type": "function_call_output", "call_id": "c", "output": arguments},
+        ]
+        body = {"model": "one", "input": [*SAY, *items]}
+    answer = served.ask(path, body)
+    assert answer.status == 200, answer
+    assert arguments[:50] in first.requests[0].body.decode().replace("\\", "")
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["list", "object"])
+@CLIENTS
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+def test_arguments_in_an_answer(
+    shared: Serve,
+    first: FaultServer,
+    second: FaultServer,
+    stream: bool,
+    path: str,
+    arguments: str,
+) -> None:
+    """The client gets them as text, as an object in which they stand, or an error in the stream."""
+    call = {"index": 0, "id": "c", "type": "function"}
+    call["function"] = {"name": "f", "arguments": arguments}
+    delta = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": delta, "finish_reason": "tool_calls"}
+    pieces = [wire.chat_chunk(delta), wire.chat_chunk({}, "tool_calls"), wire.DONE]
+    first.script = streamed("openai-chat", pieces) if stream else whole(wire.chat(choices=[choice]))
+    served = shared(two(provider(first), provider(second)))
+    answer = ask(served, path, "one", stream)
+    assert answer.status == 200, answer
+    assert arguments[:50] in answer.body.decode().replace("\\", "")
+
+
 BATCH = "/v1beta/models/%s:batchEmbedContents"
 VECTORS = {
     "openai-chat": b'{"data":[{"index":0,"embedding":[0.5]}]}',
