@@ -87,8 +87,9 @@ class DeploymentEndpoint:
 def _deployment(call: str) -> tuple[str, Call] | None:
     """``org/m/chat/completions`` → ``org/m`` and the call."""
     for path, found in BARE.items():
-        if call.endswith(path) and len(call) > len(path):
-            return call.removesuffix(path), found
+        if call.endswith(path):
+            model = call.removesuffix(path)
+            return (model, found) if model else None
     return None
 
 

@@ -7,10 +7,10 @@ Where nobody counts, ``estimated`` says what the request comes to, if that can b
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
@@ -26,6 +26,7 @@ from plexus.transformers.base import (
 from plexus.transformers.bedrock_converse.models import base_model
 from plexus.transformers.bedrock_converse.models import model_path as converse_path
 from plexus.transformers.estimate import NoEstimate, estimate
+from plexus.transformers.gemini.reader import NULL
 from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.recall import Recalled
 from plexus.transformers.repairs import Repair, Repairs
@@ -36,6 +37,7 @@ from plexus.transformers.translation import (
     StreamTranslation,
     Translate,
     Translation,
+    or_unreadable,
     passed_failure,
 )
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
@@ -195,6 +197,7 @@ class CountPrepared:
         self.wire = wire
         self._counted = counted
 
+    @or_unreadable
     def answer(self, body: bytes, content_type: str) -> Answer:
         """The provider's own bytes where they have the client's form; no usage: nothing ran."""
         client = self._counted.client.NAME
@@ -238,14 +241,20 @@ _UNCOUNTED = re.compile(
 
 def unwrapped(call: ClientCall) -> ClientCall:
     """The request that is to be counted, as a chat of the same dialect.  Raises PlexusError."""
-    for name in WRAPPERS if call.source.dialect == GEMINI else ():
-        raw = call.body.fields.get(name)
-        if raw is not None:
-            try:
-                return replace(call, body=JsonBody.parse(bytes(raw)))
-            except DocumentError as problem:
-                raise invalid(str(problem), name) from None
-    return call
+    name = _wrapper(call)
+    if name is None:
+        return call
+    try:
+        return replace(call, body=JsonBody.parse(bytes(call.body.fields[name])))
+    except DocumentError as problem:
+        raise invalid(str(problem), name) from None
+
+
+def _wrapper(call: ClientCall) -> str | None:
+    """The member that holds the whole request, where there is one; null is none."""
+    names = WRAPPERS if call.source.dialect == GEMINI else ()
+    fields = call.body.fields
+    return next((name for name in names if fields.get(name, NULL) != NULL), None)
 
 
 def with_room(call: ClientCall, most: int | None = None) -> ClientCall:
@@ -260,10 +269,8 @@ def with_room(call: ClientCall, most: int | None = None) -> ClientCall:
 
 def _as_it_came(call: ClientCall, wire: WireRequest) -> bytes:
     """The client's bytes with the edits of a pass-through."""
-    for name in WRAPPERS if call.source.dialect == GEMINI else ():
-        if name in call.body.fields:
-            return call.body.edit({name: wire.body})
-    return wire.body
+    name = _wrapper(call)
+    return wire.body if name is None else call.body.edit({name: wire.body})
 
 
 class _Figure(Struct, frozen=True):
@@ -273,7 +280,7 @@ class _Figure(Struct, frozen=True):
 
 _NAMES = ("input_tokens", "totalTokens", "inputTokens")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
-_count = msgspec.json.Decoder(int).decode
+_count = msgspec.json.Decoder(Annotated[int, Meta(ge=0)]).decode
 
 
 def _read(body: bytes) -> _Figure | None:

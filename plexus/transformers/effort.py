@@ -59,11 +59,6 @@ def is_on(wanted: Reasoning | None) -> bool | None:
     """Whether the client switches thinking on or off; None when it leaves that to the model."""
     if wanted is None:
         return None
-    if (
-        wanted.effort == "none"
-        or wanted.mode in ("off", "between_tools")
-        or wanted.enabled is False
-    ):
+    if is_off(wanted):
         return False
-    said = (wanted.effort, wanted.max_tokens, wanted.enabled, wanted.mode)
-    return True if any(item is not None for item in said) else None
+    return True if is_said(wanted) else None

@@ -5,6 +5,7 @@ back the same way.  Targets that know the client's own form get its bytes instea
 (``operations.Forward``).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,7 +29,13 @@ from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.losses import Loss, LossLog, table
 from plexus.transformers.recall import Recalled
 from plexus.transformers.repairs import Repair, Repairs
-from plexus.transformers.translation import Answer, Failure, StreamTranslation, refuse_losses
+from plexus.transformers.translation import (
+    Answer,
+    Failure,
+    StreamTranslation,
+    or_unreadable,
+    refuse_losses,
+)
 from plexus.transformers.vectors import listed, pack, wants_packed
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid, unsupported
 from plexus.unified.request import UnifiedChatRequest
@@ -325,7 +332,9 @@ def _read_gemini(body: bytes) -> Vectors:
 
 def _read_predict(body: bytes) -> Vectors:
     found = [prediction.embeddings for prediction in _predictions(body).predictions]
-    tokens = int(sum(one.statistics.token_count for one in found))
+    # A sum of what one may hold can be more than any may.
+    total = sum(one.statistics.token_count for one in found)
+    tokens = int(total) if math.isfinite(total) else None
     return Vectors([listed(one.values) for one in found], tokens)
 
 
@@ -460,6 +469,7 @@ class EmbeddingsPrepared:
         self._call = call
         self._ask = ask
 
+    @or_unreadable
     def answer(self, body: bytes, content_type: str) -> Answer:
         own, call = self._embeddings, self._call
         try:

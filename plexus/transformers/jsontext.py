@@ -36,6 +36,8 @@ def two_values(arguments: str) -> bool:
         msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
     except msgspec.DecodeError as problem:
         return "trailing characters" in str(problem)
+    except RecursionError:
+        return False
     return False
 
 
@@ -142,7 +144,7 @@ def _meaning(escape: re.Match[str]) -> str:
 def _found(arguments: str, name: str) -> str:
     try:
         found = _members(arguments.encode("utf-8", "replace"))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return "" if arguments.isspace() else arguments
     if not found:
         return ""

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from plexus.streaming.document import DocumentError, JsonBody
-from plexus.streaming.framing import Frame, FramingError, readable
+from plexus.streaming.framing import Frame, readable
 from plexus.streaming.sse import SSEDecoder
 from plexus.transformers.base import (
     VENDOR,
@@ -32,10 +32,12 @@ from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.recall import Kept, Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
+    UNREADABLE,
     Answer,
     Failure,
     Translation,
     forget,
+    or_unreadable,
     passed_failure,
     renamed,
     truncated,
@@ -217,6 +219,7 @@ class ForwardPrepared:
         self._embeds = forward.operation.path == EMBEDDINGS
         self._call = call
 
+    @or_unreadable
     def answer(self, body: bytes, content_type: str) -> Answer:
         usage = None
         if "json" in content_type:
@@ -265,11 +268,14 @@ class ForwardStream:
     def feed(self, data: bytes) -> bytes:
         try:
             return self._relay(self._decoder.feed(data))
-        except FramingError as problem:
+        except UNREADABLE as problem:
             return self.fail(unreadable(self._wire.target, problem))
 
     def close(self, cut: bool = False) -> bytes:
-        out = self._relay([] if cut else self._decoder.close())
+        try:
+            out = self._relay([] if cut else self._decoder.close())
+        except UNREADABLE as problem:
+            return self.fail(unreadable(self._wire.target, problem))
         self.finished = self._ended and self.failure is None
         if not self.finished and self.failure is None:
             return out + self.fail(truncated(self._wire.target))

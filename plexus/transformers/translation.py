@@ -5,8 +5,8 @@ holds the outgoing request and reads the answer, whole or as a stream.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Protocol
+from functools import partial, wraps
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -71,6 +71,11 @@ from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedChatResponse, UnifiedUsage
 
 _UNASKED = {"stream_usage": "never"}
+
+UNREADABLE = (FramingError, msgspec.MsgspecError, RecursionError)
+"""What readers raise for what a provider sent.  JSON may nest as deep as Python recurses, which is
+the less the deeper a reader is called: no reader knows beforehand.
+"""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -307,6 +312,28 @@ def refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
         )
 
 
+class _Sent(Protocol):
+    wire: WireRequest
+
+
+_Sender = TypeVar("_Sender", bound=_Sent)
+
+
+def or_unreadable(
+    answer: Callable[[_Sender, bytes, str], Answer],
+) -> Callable[[_Sender, bytes, str], Answer]:
+    """``answer`` of a Prepared; raises PlexusError for what none of its readers can read."""
+
+    @wraps(answer)
+    def read(prepared: _Sender, body: bytes, content_type: str) -> Answer:
+        try:
+            return answer(prepared, body, content_type)
+        except UNREADABLE as problem:
+            raise PlexusError(unreadable(prepared.wire.target, problem)) from None
+
+    return read
+
+
 class PassthroughPrepared:
     opaque = False
 
@@ -316,6 +343,7 @@ class PassthroughPrepared:
         self._platform = passthrough.platform
         self._call = call
 
+    @or_unreadable
     def answer(self, body: bytes, content_type: str) -> Answer:
         if content_type == self._dialect.encoder().content_type:
             response = collect(self._dialect, self.wire, body, self._platform)
@@ -372,6 +400,7 @@ class TranslatePrepared:
         """As the client sent it; ``_request`` is what the steps made of it."""
         self._request = request
 
+    @or_unreadable
     def answer(self, body: bytes, content_type: str) -> Answer:
         upstream, client = self._translate.upstream, self._translate.client
         if content_type == upstream.encoder().content_type:
@@ -435,16 +464,17 @@ def collect(
         for frame in decoder.feed(body) + decoder.close():
             chunks += parser.feed(frame)
         chunks += parser.close()
-    except (FramingError, msgspec.MsgspecError) as problem:
+    except UNREADABLE as problem:
         raise PlexusError(unreadable(wire.target, problem)) from None
     return fold(chunks)
 
 
 def unreadable(target: TargetModel, problem: Exception) -> UnifiedError:
     """The error for an answer that is not what its dialect says."""
+    deep = isinstance(problem, RecursionError)
     return UnifiedError(
         kind="upstream",
-        message=f"its answer cannot be read: {problem}",
+        message=f"its answer cannot be read: {'it is nested too deeply' if deep else problem}",
         code="upstream_error",
         upstream=UpstreamDetail(provider=target.provider),
     )
@@ -540,7 +570,7 @@ class _Stream:
         out: list[bytes] = []
         try:
             self._read(data, out)
-        except (FramingError, msgspec.MsgspecError) as problem:
+        except UNREADABLE as problem:
             out.append(self._broken(unreadable(self._wire.target, problem)))
         except PlexusError as problem:
             out.append(self._broken(problem.error))
@@ -551,7 +581,7 @@ class _Stream:
         try:
             # Of what was cut off, half an event is no event.
             self._end([] if cut else self._decoder.close(), out)
-        except (FramingError, msgspec.MsgspecError) as problem:
+        except UNREADABLE as problem:
             out.append(self._broken(unreadable(self._wire.target, problem)))
         except PlexusError as problem:
             out.append(self._broken(problem.error))

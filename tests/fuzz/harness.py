@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator
 from random import Random, SystemRandom
 from time import process_time
 
-import msgspec
-
 from plexus.compiler.profiles import profiles, typed
 from plexus.streaming.document import JsonBody
-from plexus.streaming.framing import FramingError
 from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
 from plexus.transformers.base import ClientCall, Dialect, ProviderDialect, WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
-from plexus.transformers.translation import unreadable
+from plexus.transformers.translation import UNREADABLE, unreadable
 from plexus.unified.chunks import MessageStop, StreamChunk, StreamError
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import Source
@@ -195,7 +192,7 @@ def parsed(
         for frame in decoder.close():
             chunks += parser.feed(frame)
         chunks += parser.close()
-    except (FramingError, msgspec.MsgspecError) as problem:
+    except UNREADABLE as problem:
         error = unreadable(wire.target, problem)
     except PlexusError as problem:
         error = problem.error

@@ -6,7 +6,19 @@ from random import Random
 from typing import Any
 
 # Python's encoder cannot write these, so a placeholder string stands for each until the end.
-_LITERALS = ("1e999", "-1e999", "1" * 400, "0." + "1" * 400, "-0", "1E400", "1e-999", "NaN", "01")
+_LITERALS = (
+    "1e999",
+    "-1e999",
+    "1" * 400,
+    "0." + "1" * 400,
+    "-0",
+    "1E400",
+    "1e-999",
+    "NaN",
+    "01",
+    # Valid, but deeper than msgspec goes: Python's limit of recursion, of 997 on Python 3.11.
+    "[" * 3000 + "]" * 3000,
+)
 _PLACE = "@@literal-%d@@"
 _TWICE = "@@twice@@"
 
@@ -48,6 +60,7 @@ ODD_STRINGS = (
     "{}",
     "[",
     '{"a": ',
+    '{"a":' * 3000 + "1" + "}" * 3000,
     "-1",
     "1e999",
     "data:image/png;base64,",
@@ -180,7 +193,8 @@ class Mutator:
             container[_TWICE + key] = copied(self._random.choice(self._words.values))
 
     def _nested(self, value: Any) -> Any:
-        # Deep once a document: the mutations themselves must stay within Python's recursion.
+        # Deep once a document: the mutations themselves must stay within Python's recursion.  What
+        # is deeper than readers go is among the literals.
         depth = self._random.choice((1, 1, 2, 5, 40, 40 if self._deep else 210))
         self._deep = self._deep or depth > 40
         word = self._random.choice(self._words.keys)

@@ -240,9 +240,13 @@ async def _stalls(peer: Peer) -> None:
         answers(status=400, message="The provided model doesn't support counting tokens."),
         answers(tokens="many"),
         answers(input_tokens="many"),
+        answers(input_tokens=-5),
         _broken,
     ],
-    ids=["404", "405", "429", "500", "503", "401", "uncounted", "other", "no-number", "reset"],
+    ids=[
+        *("404", "405", "429", "500", "503", "401", "uncounted"),
+        *("other", "no-number", "negative", "reset"),
+    ],
 )
 @pytest.mark.parametrize("path", [COUNT, INPUT])
 def test_T95_a_counter_that_fails_is_no_500(
@@ -309,6 +313,24 @@ def test_a_wrapper_that_is_none(serve: Serve, first: FaultServer) -> None:
 
 
 HI = [{"parts": [{"text": "hi"}]}]
+
+
+def test_a_wrapper_that_is_null(serve: Serve, first: FaultServer) -> None:
+    """As if it were absent, which is what Google's JSON has it mean."""
+    body = b'{"generateContentRequest": null, "contents": [{"parts": [{"text": "hi"}]}]}'
+    first.script = answers(totalTokens=5)
+    gateway = alone(serve, first, "gemini")
+    assert gateway.ask(GEMINI, body).json == {"totalTokens": 5}
+    assert first.requests[0].body == body
+    other = b'{"generateContentRequest":null,"generate_content_request":{"contents":[]}}'
+    assert gateway.ask(GEMINI, other).status == 200
+    sent = json.loads(first.requests[1].body)
+    assert sent == {"generateContentRequest": None, "generate_content_request": {"contents": []}}
+    first.script = answers(input_tokens=6)
+    gateway = alone(serve, first, "anthropic-messages")
+    assert gateway.ask(GEMINI, body).json == {"totalTokens": 6}
+    assert json.loads(first.requests[2].body)["messages"][0]["content"][0]["text"] == "hi"
+    count(alone(serve, first, "openai-chat").ask(GEMINI, body), GEMINI)
 
 
 def test_estimates_can_be_off(serve: Serve, first: FaultServer) -> None:

@@ -294,6 +294,18 @@ def test_older_models_on_vertex_predict(serve: Serve, first: FaultServer, path: 
         assert answer.json["usageMetadata"] == {"promptTokenCount": 4}
 
 
+def test_predicted_counts_that_no_number_holds(serve: Serve, first: FaultServer) -> None:
+    """Then nobody counted: a quarter of the characters."""
+    said = predictions(*VECTORS)
+    for one in said["predictions"]:
+        one["embeddings"]["statistics"]["token_count"] = 1e308
+    first.script = answers(said)
+    gateway = vertex(serve, first, "text-embedding-005")
+    answer = gateway.ask(OPENAI, {"model": "m", "input": ["one", "five of them"]})
+    assert answer.status == 200, answer.body
+    assert answer.json["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+
+
 @pytest.mark.parametrize("path", [OPENAI, ONE])
 def test_newer_models_on_vertex_take_contents(serve: Serve, first: FaultServer, path: str) -> None:
     said = {"embedding": {"values": VECTORS[0]}, "usageMetadata": {"promptTokenCount": 2}}

@@ -134,6 +134,9 @@ def test_addresses_that_azure_has_and_plexus_has_not(served: Gateway) -> None:
     for path in (f"{DEPLOYMENTS}/fast/nothing", f"{DEPLOYMENTS}/chat/completions", DEPLOYMENTS):
         answer = served.ask(path, {"messages": SAY})
         assert (answer.status, answer.headers["x-should-retry"]) == (404, "false")
+    for path in ("//chat/completions", "//completions"):
+        answer = served.ask(f"{DEPLOYMENTS}{path}", {"messages": SAY})
+        assert (answer.status, answer.error["code"]) == (404, "plexus_no_route")
 
 
 def test_azures_key(tmp_path: Path) -> None:

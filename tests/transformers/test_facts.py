@@ -56,6 +56,7 @@ THINKING_CONFIG = "thinkingConfig"
         (CHAT, {"reasoning_effort": 7}, OPEN),
         (CHAT, {"reasoning": {"enabled": False}}, set()),
         (CHAT, {"reasoning": {"max_tokens": 2000}}, ON),
+        (CHAT, {"reasoning": {"max_tokens": 0}}, set()),
         (CHAT, {"thinking": {"type": "disabled"}}, set()),
         (CHAT, {"thinking": {"type": "enabled"}}, ON),
         (CHAT, {"enable_thinking": False}, set()),

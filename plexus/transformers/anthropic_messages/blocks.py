@@ -55,11 +55,11 @@ def tool_input(arguments: str) -> tuple[Raw | Block, bool]:
     try:
         _members(data)
         return Raw(data), False
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         pass
     try:
         return {"value": _value(data)}, True
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {"_raw": data.decode("utf-8", "replace")}, True
 
 

@@ -114,6 +114,6 @@ def is_json(text: str) -> bool:
     """``text`` is one complete JSON value."""
     try:
         _value(text.encode("utf-8", "surrogatepass"))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True

@@ -88,7 +88,7 @@ def stream_error(frame: Frame) -> UnifiedError | None:
     name = frame.event.partition(":")[2]
     try:
         said = _said(frame.data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         said = _Said()
     message = said.message or said.original or "the provider sent an error without a message"
     kind = _kind(_bare(name), message) or "upstream"

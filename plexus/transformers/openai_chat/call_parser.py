@@ -219,7 +219,7 @@ def custom_text(arguments: str) -> str:
     """The free text inside the object that a custom tool was called with."""
     try:
         return _custom_input(arguments).input
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return arguments
 
 
@@ -240,7 +240,7 @@ def _is_other(call: _Call, fragment: Fragment) -> bool:
         return True
     try:
         msgspec.json.decode("".join(call.arguments))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 

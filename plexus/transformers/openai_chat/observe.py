@@ -77,7 +77,10 @@ class ChatObserver:
         self._finished: set[int] = set()
 
     def observe(self, frame: Frame) -> Observation:
-        """Never raises: a frame that cannot be read shows nothing."""
+        """A frame that cannot be read shows nothing.
+
+        Raises RecursionError for what nests too deeply, which the client cannot read either.
+        """
         data = frame.data
         if not data:
             return _NONE

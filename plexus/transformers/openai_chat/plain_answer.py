@@ -55,7 +55,7 @@ def plain_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse | None
     """The response, or None for an answer that says anything else."""
     try:
         seen = _answer(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     choice = seen.choices[0]
     message, finish = choice.message, choice.finish_reason

@@ -36,14 +36,14 @@ def parse_any_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
     provider = wire.target.provider
     try:
         response = fold(parser.read(_members(body), whole=True) + parser.finish())
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, RecursionError) as problem:
         raise PlexusError(not_chat(body, problem, provider)) from None
     if all(not c.message.content and c.finish.raw is None for c in response.choices):
         raise PlexusError(empty(provider))
     return response
 
 
-def not_chat(body: bytes, problem: msgspec.DecodeError, provider: str = "") -> UnifiedError:
+def not_chat(body: bytes, problem: Exception, provider: str = "") -> UnifiedError:
     """The error for a 200 that is no chat answer; a foreign page is not echoed (C16)."""
     start = body[:200].lstrip().lower()
     said = "an HTML page" if start.startswith(b"<") else f"what is not a chat answer: {problem}"

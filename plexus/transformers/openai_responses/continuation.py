@@ -110,7 +110,7 @@ class Collector:
             return
         try:
             found = _event(event)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return
         if found.type == "response.output_item.done":
             self._done[found.output_index] = bytes(found.item)

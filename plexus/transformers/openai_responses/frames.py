@@ -169,7 +169,7 @@ def names_previous(body: bytes) -> bool:
     """Whether an HTTP error is about the ``previous_response_id``."""
     try:
         return bytes(_members(_members(body)["error"])["param"]) == b'"previous_response_id"'
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, KeyError, RecursionError):
         return False
 
 
@@ -185,7 +185,7 @@ def error_frame(
     """
     try:
         error: dict[str, object] = dict(_members(_members(body)["error"]))
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, KeyError, RecursionError):
         words = body.decode("utf-8", "replace")[:1000]
         error = {"type": "server_error", "code": None, "message": words, "param": None}
     event: dict[str, object] = {

@@ -495,7 +495,7 @@ class SearchSlot(WholeSlot):
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 

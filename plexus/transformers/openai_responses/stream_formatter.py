@@ -432,7 +432,7 @@ def _image(part: ImageContent, output: Output) -> Wire | None:
 def _web_search(part: ServerToolCallContent) -> Wire:
     try:
         query = _query(part.arguments or "{}").query
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         query = None
     action: dict[str, Any] = {"type": "search", "query": query or ""}
     return {"type": "web_search_call", "status": "completed", "action": action}

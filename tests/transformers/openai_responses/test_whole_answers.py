@@ -27,7 +27,7 @@ def by_chunks(body: bytes) -> UnifiedChatResponse | str:
         return fold(ResponsesStreamParser(WIRE).finish(fields))
     except PlexusError as problem:
         return problem.error.message
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return "unreadable"
 
 
