@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from plexus.compiler.models import MAKERS, Maker, Model, maker
@@ -24,7 +24,8 @@ Translations follow it, model lists show its limits, and `plexus check`
   guessed from neighbours.
 - *Anywhere* holds wherever the model is served; *at its maker* only in the maker's dialects and
   only where the maker's service, or a cloud whose names tell the maker, answers. A router or a
-  server of your own has limits of its own.
+  server of your own has limits of its own. What needs a beta that clouds and relays are not known
+  to take holds *alone* at the maker's own address.
 - Everything can be said otherwise in the config, [key by key](configuration.md#models). The
   vendor's [profile](vendors.md) stands between: it wins over this page, and the config over both.
 - The echo provider's models are not looked up.
@@ -49,20 +50,26 @@ def _section(found: Maker) -> str:
         "",
         "| models | anywhere | at its maker | from |",
         "|---|---|---|---|",
-        *map(_line, found.models),
+        *(_line(row, found.hosts) for row in found.models),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Model) -> str:
+def _line(row: Model, hosts: Iterable[str]) -> str:
     names = ", ".join(f"`{pattern}`" for pattern in row.match)
     cells = (
         names,
         ", ".join(_said(row.capabilities)) or "nothing",
-        ", ".join(_said(row.native)) or "nothing",
+        "; ".join(filter(None, (", ".join(_said(row.native)), _hosted(row, hosts)))) or "nothing",
         f"{', '.join(row.source)}; {row.date}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _hosted(row: Model, hosts: Iterable[str]) -> str:
+    if not row.hosted:
+        return ""
+    return f"at {', '.join(f'`{host}`' for host in hosts)} alone {', '.join(_said(row.hosted))}"
 
 
 def _said(known: dict[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -156,7 +157,7 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     profile = _profile(resolved, provider, uses)
     family = _family(provider, profile, spoken)
     proofs = _proofs(family, name, spoken)
-    data = None if provider.echo else known(name, proofs, spoken)
+    data = None if provider.echo else known(name, proofs, spoken, _hosts(resolved, provider))
     capabilities = _capabilities(data, provider, profile, model)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
@@ -198,6 +199,13 @@ def _spoken(resolved: Resolved, provider: Provider) -> tuple[str, ...]:
         return tuple(catalog.client_dialects())
     spoken = [name for name in resolved.urls[provider.name] if name in served]
     return tuple(sorted(spoken, key=PREFERENCE.index))
+
+
+def _hosts(resolved: Resolved, provider: Provider) -> set[str]:
+    """Where a provider is, when no cloud stands between."""
+    if provider.platform is not None:
+        return set()
+    return {urlsplit(url).hostname or "" for url in resolved.urls[provider.name].values()}
 
 
 def _routes(

@@ -3,8 +3,10 @@
 Pure: which turns are worth keeping and by which keys, which keys a request asks for, and where what
 was kept goes.  Where it is kept is the gateway's business (``gateway/vault.py``).
 
-A key is bound to the question the turn belongs to, for vendors count their call ids from nought in
-each conversation; where there is no id, to the step after the question as well.
+A key is bound to what stands before the turn, for its thinking is.  Where an id is one of a kind
+that is the question alone, which every client repeats.  Vendors that count their ids do so in every
+conversation, at times in every answer, and words are said in many: there it is all that system and
+user said, and the step after the question.
 """
 
 import re
@@ -46,6 +48,13 @@ _ID = "id "
 _ID_LIMIT = 128
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """An id that no dialect changes."""
+_RUN = re.compile(r"[A-Za-z0-9]{20,}")
+"""So many letters and digits are no count."""
+_DIGIT = re.compile(r"[0-9]")
+_LEGAL = re.compile(r"(?:toolu|call)_[A-Za-z0-9]{24}")
+"""What an id may have become that its client's dialect does not take (ids.py)."""
+_ATTRIBUTION = "x-anthropic-billing-header:"
+"""Claude Code's word to Anthropic, another one in every request (traps T18)."""
 _PART_BYTES = 256
 """What a part costs beside its text, roughly."""
 
@@ -143,12 +152,13 @@ def keep(
             case ToolCallContent():
                 names = tuple(_names(part, by_content))
                 kept.append(Called(names, part.proof))
-                keys += asked.keys(names)
+                drawn = is_drawn(part)
+                keys += [asked.key(name, drawn) for name in names]
             case _:
                 continue
         size += _PART_BYTES + (0 if part.proof is None else len(part.proof.value))
     if not calls and (text := _text_name(parts)):
-        keys += asked.keys((text,))
+        keys.append(asked.key(text))
     if not keys:
         return None
     turn = Turn(tuple(kept), target.family, size)
@@ -210,9 +220,10 @@ def wanted(
     if not (calls or words):
         return found
     for index, message in enumerate(request.messages):
-        if message.role == "assistant" and (names := _turn_names(message, calls, words)):
+        if message.role == "assistant":
             asked.go_to(index)
-            found[index] = tuple(asked.keys(names))
+            if names := tuple(_turn_keys(message, asked, calls, words)):
+                found[index] = names
     return found
 
 
@@ -232,22 +243,42 @@ def recalled(
     return Recalled(request, turns)
 
 
-def _turn_names(message: UnifiedMessage, calls: bool, words: bool) -> list[str]:
-    names: list[str] = []
+def _turn_keys(message: UnifiedMessage, asked: "_Asked", calls: bool, words: bool) -> Iterator[Key]:
     spoken = True
     for part in message.content:
         if isinstance(part, ToolCallContent):
             spoken = False
             if not calls:
                 break
-            if _PLAIN.fullmatch(part.id) and not is_made(part.id):
-                names.append(_ID + part.id)
-            else:
-                # A client that leaves out ids gets ones that say nothing (ids.py).
-                names += _names(part, is_made(part.id))
+            yield from _call_keys(part, asked)
     if spoken and words and (text := _text_name(message.content)):
-        names.append(text)
-    return names
+        yield asked.key(text)
+
+
+def _call_keys(call: ToolCallContent, asked: "_Asked") -> Iterator[Key]:
+    drawn = is_drawn(call)
+    if not _PLAIN.fullmatch(call.id) or is_made(call.id):
+        # A client that leaves out ids gets ones that say nothing (ids.py).
+        for name in _names(call, is_made(call.id)):
+            yield asked.key(name, drawn)
+        return
+    yield asked.key(_ID + call.id, drawn)
+    if _LEGAL.fullmatch(call.id):
+        # What it was made from may be of the other kind.
+        yield asked.key(_ID + call.id, not drawn)
+
+
+def is_drawn(call: ToolCallContent) -> bool:
+    """Whether an id is a random one, as far as it shows, and not one that counts.
+
+    A count is short, or it is the name of the function that makes it long; digits at the end are
+    the count.
+    """
+    if len(call.id) > _ID_LIMIT or is_made(call.id):
+        return False
+    own = call.id.replace(call.name, "") if call.name else call.id
+    runs = _RUN.findall(own.replace("-", "").replace("_", ""))
+    return any(_DIGIT.search(run.rstrip("0123456789")) for run in runs)
 
 
 def _names(call: ToolCallContent, by_content: bool) -> Iterator[str]:
@@ -267,32 +298,61 @@ def _text_name(parts: Iterable[Content]) -> str:
 
 
 class _Asked:
-    """The last question before a place in a conversation, and how many turns came after it."""
+    """What was asked before a place in a conversation, and how many answers came after it.
+
+    Each message is read once, and hashed at most once.
+    """
 
     def __init__(self, messages: Sequence[UnifiedMessage]) -> None:
         self._messages = messages
-        self._at = 0
-        self._text = ""
+        self._at = self._hashed = 0
+        self._question = ""
         self._step = 0
-        self._known = b""
+        self._answered = False
+        self._said = sha256()
+        self._by_question = self._by_prefix = b""
 
     def go_to(self, index: int) -> None:
         """Only onwards."""
         for message in self._messages[self._at : index]:
             if message.role == "assistant":
-                self._step += 1
-            elif message.role == "user" and (text := message.text):
-                self._text, self._step, self._known = text, 0, b""
+                self._answered = True
+                continue
+            self._by_prefix = b""
+            # An answer that a client has made several messages of is one step.
+            self._step += self._answered
+            self._answered = False
+            if message.role == "user" and (text := message.text):
+                self._question, self._step, self._by_question = text, 0, b""
         self._at = index
 
-    def keys(self, names: Iterable[str]) -> Iterator[Key]:
-        self._known = self._known or _digest(self._text)
-        for name in names:
-            if name.startswith(_ID):
-                said = name.encode("utf-8", "surrogatepass")
-                yield self._known + (said if len(said) <= _ID_LIMIT else _digest(name))
-            else:
-                yield self._known + b"%d " % self._step + _digest(name)
+    def key(self, name: str, drawn: bool = False) -> Key:
+        """Of a call or of words; ``drawn``: a call's id is found wherever its question is."""
+        if not name.startswith(_ID):
+            return (self._by_prefix or self._prefix()) + _digest(name)
+        said = _encoded(name)
+        said = said if len(said) <= _ID_LIMIT else _digest(name)
+        if not drawn:
+            return (self._by_prefix or self._prefix()) + said
+        self._by_question = self._by_question or _digest(self._question)
+        return self._by_question + said
+
+    def _prefix(self) -> bytes:
+        """Of what system and user said: neither what a client may strip, nor how it is cut."""
+        for message in self._messages[self._hashed : self._at]:
+            if message.role not in ("assistant", "tool"):
+                self._said.update(_framed(message))
+        self._hashed = self._at
+        self._by_prefix = b"%b%d " % (self._said.digest()[:_DIGEST], self._step)
+        return self._by_prefix
+
+
+def _framed(message: UnifiedMessage) -> bytes:
+    """What a message adds to the prefix, with its length: two are never taken for one."""
+    texts = (part.text for part in message.content if isinstance(part, TextContent))
+    text = _encoded("".join(t for t in texts if not t.startswith(_ATTRIBUTION)).strip())
+    kind = b"user" if message.role == "user" else b"system"
+    return b"%b %d\n%b" % (kind, len(text), text) if text else b""
 
 
 def _digest(text: str) -> bytes:

@@ -123,13 +123,20 @@ _REFUSED = re.compile(
 )
 
 
+_UNBOUND = {"thinking_binding": False}
+"""Without its beta its member of the body is refused too."""
+
+
 def _beta(text: str, error: UnifiedError) -> Repair | None:
     if "beta" not in text:
         return None
     named = re.search(r"unexpected value\(s\) [`'\"]([a-z0-9-]{1,80})[`'\"] for the", text)
     if named is not None:
-        return Repair(name=f"without beta {named[1]}", beta=named[1])
-    return Repair(name="without betas", beta="*") if "invalid beta flag" in text else None
+        unbound = _UNBOUND if named[1].startswith("thinking-binding-controls-") else {}
+        return Repair(name=f"without beta {named[1]}", beta=named[1], capabilities=unbound)
+    if "invalid beta flag" in text:
+        return Repair(name="without betas", beta="*", capabilities=_UNBOUND)
+    return None
 
 
 def _effort(text: str, error: UnifiedError) -> Repair | None:

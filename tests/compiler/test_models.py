@@ -46,13 +46,15 @@ def test_every_file_is_a_maker() -> None:
 def test_what_a_row_says_could_stand_in_a_config(name: str) -> None:
     validator = validator_for({**SCHEMA["$defs"]["capabilities"], "$defs": SCHEMA["$defs"]})
     for row in maker(name).models:
-        said = row.capabilities | row.native
-        assert not row.capabilities.keys() & row.native.keys()
+        said = row.capabilities | row.native | row.hosted
+        assert len(said) == len(row.capabilities) + len(row.native) + len(row.hosted)
         assert all(type(said[key]) is int and said[key] > 0 for key in OWN_KEYS & said.keys())
         inner = {key: value for key, value in said.items() if key not in OWN_KEYS}
         assert [error.message for error in validator.iter_errors(inner)] == []
         assert list(row.capabilities) == sorted(row.capabilities)
         assert list(row.native) == sorted(row.native)
+        assert list(row.hosted) == sorted(row.hosted)
+        assert not row.hosted or maker(name).hosts
         Capabilities(**typed(said))
 
 
@@ -159,6 +161,65 @@ def test_limits_and_habits_hold_at_the_maker_s_service_only() -> None:
     assert (at_home["thinking"], at_home["forced_tool_choice"]) == ("budget", True)
     assert router.capabilities["images"] is True
     assert not {"max_output_tokens", "context_window", "sampling"} & router.capabilities.keys()
+
+
+BOUND = (
+    ("claude-haiku-4-5", "claude-opus-5", "claude-fable-5", "claude-mythos-5"),
+    (
+        "claude-haiku-5-5",
+        "claude-sonnet-5-5",
+        "claude-opus-5-5-20260901",
+        "claude-fable-5.1",
+    ),
+)
+VERTEX = "https://aiplatform.googleapis.com/v1/projects/p/locations/global"
+
+
+def test_thinking_is_bound_from_the_5_5_models_on() -> None:
+    for bound, names in zip((None, True), BOUND, strict=True):
+        for name in names:
+            found = target(name, **CLAUDE).capabilities
+            assert found.get("thinking_binding") is bound, name
+    own = target("claude-opus-5-5", {"capabilities": {"thinking_binding": False}}, **CLAUDE)
+    assert own.capabilities["thinking_binding"] is False
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"api_base_url": "https://relay.example.com/v1"},
+        {"api_base_url": "https://api.anthropic.com.example.com/v1"},
+        {"api_base_url": "https://bedrock-mantle.us-east-1.api.aws/anthropic/v1"},
+        {
+            "platform": "azure",
+            "api_base_url": "https://r.services.ai.azure.com/anthropic/v1",
+        },
+        {
+            "platform": "bedrock",
+            "api_base_url": "https://bedrock-runtime.us-east-1.amazonaws.com",
+        },
+        {"platform": "bedrock", "api_base_url": "https://api.anthropic.com"},
+        {"platform": "vertex", "api_base_url": VERTEX},
+    ],
+    ids=lambda place: place["api_base_url"],
+)
+def test_what_needs_a_beta_holds_at_the_maker_s_own_address_alone(place: dict[str, Any]) -> None:
+    """T78: a cloud drops the beta, and would refuse the member that needs it."""
+    given = {"type": "anthropic-messages", "api_key": {"env": "KEY"}, **place}
+    found = target("claude-opus-5-5", **given).capabilities
+    assert (found["thinking"], found["thinking_off"]) == ("adaptive", "refused")
+    assert "thinking_binding" not in found
+
+
+@pytest.mark.parametrize(("host", "bound"), [("api.anthropic.com", True), ("r.example.com", None)])
+def test_every_address_of_a_provider_is_the_maker_s(host: str, bound: bool | None) -> None:
+    urls = {"anthropic-messages": CLAUDE["api_base_url"], "openai-chat": f"https://{host}/v1"}
+    config = {
+        "providers": {"p": {"api_base_url": urls, "models": ["claude-opus-5-5"]}},
+        "aliases": {"a": {"targets": ["p/claude-opus-5-5"]}},
+    }
+    found = planned(examined(config)).targets["p/claude-opus-5-5"].capabilities
+    assert found.get("thinking_binding") is bound
 
 
 def test_a_cloud_s_name_tells_the_maker() -> None:

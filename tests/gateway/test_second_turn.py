@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from plexus.gateway.limits import Limits
-from tests.faults.server import fault_server
+from tests.faults.server import Peer, fault_server
 from tests.gateway.agents import AGENTS
 from tests.gateway.conftest import provider
 from tests.gateway.harness import Gateway, Json, gateway
@@ -27,6 +27,8 @@ from tests.gateway.strict import (
     ANSWER,
     PROVIDERS,
     STEPS,
+    Anthropic,
+    DeepSeek,
     OpenRouter,
     OpenRouterGemini,
     Provider,
@@ -203,6 +205,88 @@ def test_T22_T25_no_other_provider_sees_a_proof(
             assert secret.encode() not in sent
             assert b"plx1." not in sent
             assert question.encode() in sent
+
+
+class CountsInAnswers(DeepSeek):
+    """Its ids begin again in each answer."""
+
+    def call_id(self, question: str, step: int, number: int) -> str:
+        return f"call_{number}"
+
+
+class CountsOn(DeepSeek):
+    def call_id(self, question: str, step: int, number: int) -> str:
+        return f"call_{step}_{number}"
+
+
+@MODES
+@pytest.mark.parametrize("client", SHORT)
+@pytest.mark.parametrize("counts", [CountsInAnswers, CountsOn])
+def test_ids_that_count(tmp_path: Path, counts: type[Provider], client: str, stream: bool) -> None:
+    with served(tmp_path, {"openai-chat": counts}) as found:
+        assert found.stripped(client, "openai-chat", stream) == WHOLE
+
+
+class Bound(Anthropic):
+    """It says the same to all; its signature is of all that the request says."""
+
+    async def __call__(self, peer: Peer) -> None:
+        body = json.loads(peer.request.body)
+        self.bodies.setdefault("", []).append(peer.request.body)
+        secret = self.proof(json.dumps([body.get("system"), body["messages"]]), 0)
+        thinking = {"type": "thinking", "thinking": "Hm.", "signature": secret}
+        text = {"type": "text", "text": ANSWER}
+        answer = {**self.answer("", STEPS), "content": [thinking, text]}
+        await peer.answer(200, json.dumps(answer).encode())
+
+
+def opening(kind: str, name: str) -> list[Json]:
+    if kind == "system":
+        return [{"role": "system", "content": f"You are bot {name}."}]
+    earlier = {"role": "user", "content": f"I am {name}."}
+    return [earlier, {"role": "assistant", "content": "Hello!"}]
+
+
+@pytest.mark.parametrize("keys", [False, True], ids=["no keys", "one key"])
+@pytest.mark.parametrize("kind", ["system", "earlier turns"])
+def test_another_beginning_is_another_conversation(tmp_path: Path, kind: str, keys: bool) -> None:
+    """Two that ask the same and are told the same, on a server without keys or by one key."""
+    environment, headers = {"UPSTREAM_KEY": "sk-upstream-51c0ffee"}, {}
+    with ExitStack() as stack:
+        upstream = Bound()
+        server = stack.enter_context(fault_server(upstream))
+        config: Json = {
+            "providers": {"p": provider(server, "anthropic-messages", **MORE[Anthropic.DIALECT])},
+            "aliases": {"a": {"targets": ["p/m"]}},
+        }
+        if keys:
+            config["keys"] = {"ann": {"secret": {"env": "ANN"}}}
+            environment["ANN"] = KEYS["ann"]
+            headers = {"x-api-key": KEYS["ann"]}
+        plexus = stack.enter_context(gateway(config, tmp_path, environment=environment))
+        asked: Json = {"model": "a", "reasoning_effort": "high"}
+        question, more = ({"role": "user", "content": text} for text in ("hi", "and?"))
+        turns: Json = {}
+        for name in ("A", "B"):
+            body = {**asked, "messages": [*opening(kind, name), question]}
+            answer = plexus.ask("/v1/chat/completions", body, headers=headers)
+            turns[name] = AGENTS["openai-chat"].strip(answer.json["choices"][0]["message"])
+        assert turns["A"] == turns["B"]
+        for name in ("A", "B", "C"):
+            history = [*opening(kind, name), question, turns["A"], more]
+            body = {**asked, "messages": history}
+            assert plexus.ask("/v1/chat/completions", body, headers=headers).status == 200
+        first = [json.loads(body) for body in upstream.bodies[""]]
+        issued = [
+            upstream.proof(json.dumps([body.get("system"), body["messages"]]), 0)
+            for body in first[:2]
+        ]
+        assert issued[0] != issued[1]
+        found = [
+            [block["signature"] for block in body["messages"][-2]["content"][:-1]]
+            for body in first[2:]
+        ]
+        assert found == [[issued[0]], [issued[1]], []]
 
 
 def test_what_one_key_was_told_is_nothing_to_another(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from plexus.transformers.base import VENDOR, Platform, WireRequest
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.platforms.azure import Azure
 from plexus.transformers.platforms.bedrock import Bedrock
-from plexus.transformers.platforms.claude import LOSSES
+from plexus.transformers.platforms.claude import LOSSES, prepare
 from plexus.transformers.platforms.vertex import Vertex
 from plexus.unified.errors import PlexusError
 
@@ -135,6 +135,31 @@ def test_rows(platform: Platform, field: str) -> None:
         return
     made = platform.request(CASES[field], "anthropic-messages")
     assert [warning.loss for warning in made.warnings] == [row]
+
+
+BINDING = "thinking-binding-controls-2026-08-01"
+
+
+@pytest.mark.parametrize("platform", [Bedrock(), Vertex()], ids=lambda platform: platform.NAME)
+def test_a_member_of_thinking_goes_with_its_beta(platform: Platform) -> None:
+    """What is malformed stays as it is: the provider judges it."""
+    drop = {"prefix_mismatch_behavior": "drop_block"}
+    asked = wire(beta=BINDING, thinking={"type": "adaptive", "block_binding": drop})
+    made = platform.request(asked, "anthropic-messages")
+    assert json.loads(made.body)["thinking"] == {"type": "adaptive"}
+    noted = [(warning.loss.field, warning.path) for warning in made.warnings]
+    assert noted == [("betas", "anthropic-beta"), ("platform.fields", "thinking.block_binding")]
+    for odd in (["block_binding"], "block_binding", {"type": "block_binding"}):
+        made = platform.request(wire(thinking=odd), "anthropic-messages")
+        assert json.loads(made.body)["thinking"] == odd
+        assert made.warnings == ()
+
+
+def test_a_member_of_thinking_stays_where_its_beta_may() -> None:
+    thinking = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}
+    made = prepare(wire(beta=BINDING, thinking=thinking), "v", (BINDING,), {})
+    assert json.loads(made.wire.body)["thinking"] == thinking
+    assert (made.betas, made.wire.warnings) == ((BINDING,), ())
 
 
 def test_a_search_result_is_no_address() -> None:

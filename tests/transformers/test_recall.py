@@ -11,7 +11,16 @@ from msgspec.structs import replace
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.ids import anthropic_id, made_id, openai_id
 from plexus.transformers.proofs import SENTINEL
-from plexus.transformers.recall import Kept, Recorder, keep, recalled, restored, wanted
+from plexus.transformers.recall import (
+    Kept,
+    Recorder,
+    Turn,
+    is_drawn,
+    keep,
+    recalled,
+    restored,
+    wanted,
+)
 from plexus.unified.chunks import FinishReport, MessageStop, PartDelta, PartStart, PartStop
 from plexus.unified.content import (
     Content,
@@ -259,7 +268,116 @@ def test_an_id_means_nothing_under_another_question() -> None:
     assert back(kept(turn), other) == turn[1:]
 
 
-@pytest.mark.parametrize("given", ["functions.weather:0", "c" * 100, "call|1"])
+DRAWN = (
+    "toolu_01Y4ygh9wYcD89BDqE1KSR2u",
+    "call_sMWjxDWDKRwwMdW8RJAZ6y8F",
+    "tooluse_-hxBEEwGRc-VQqC2i7SFqg",
+    "call_00_iD0U8IMtyIljI0ET7GLz1318",
+    "chatcmpl-tool-4f9c2a7be1d04c6c8e3a5b7d9f1e2c3a",
+    "0f8fad5b-d9cb-469f-a165-70867728950e",
+)
+COUNTED = (
+    "functions.weather:0",
+    "call_0",
+    "1",
+    "call_a_weather_forecast_for_many_days_00012",
+    # Too short to be the only one.
+    "call_d5wg",
+    "D681PevKs",
+    made_id("0 weather"),
+)
+
+
+def test_ids_that_count_are_told_from_those_that_are_drawn() -> None:
+    assert [is_drawn(call(given)) for given in DRAWN] == [True] * len(DRAWN)
+    assert [is_drawn(call(given)) for given in COUNTED] == [False] * len(COUNTED)
+    name = "get2ndWeatherForecastOfTheDay"
+    assert not is_drawn(ToolCallContent(id=f"functions.{name}:0", name=name, arguments="{}"))
+
+
+def system(text: str) -> UnifiedMessage:
+    return UnifiedMessage(role="system", content=(TextContent(text=text),))
+
+
+A, B = thought("of A"), thought("of B")
+OTHER_BEGINNINGS = (
+    ((system("You are bot A"),), (system("You are bot B"),)),
+    ((user("I am A"), model(said("ok"))), (user("I am B"), model(said("ok")))),
+    ((system("one"), user("two")), (system("one two"),)),
+    ((user("one"), user("two")), (user("onetwo"),)),
+    ((system("one"),), (user("one"),)),
+    ((), (system("You are bot B"),)),
+)
+
+
+@pytest.mark.parametrize(("mine", "others"), OTHER_BEGINNINGS)
+@pytest.mark.parametrize("part", [said("Hello!"), *map(call, COUNTED[:3])], ids=repr)
+def test_another_beginning_is_another_conversation(
+    mine: tuple[UnifiedMessage, ...], others: tuple[UnifiedMessage, ...], part: Content
+) -> None:
+    """Of one key, or of a server without keys: question, step and words are the same."""
+    known: dict[bytes, Turn] = {}
+    for before, thinking in ((mine, A), (others, B)):
+        found = kept((thinking, part), asked=request(*before, user()))
+        assert found is not None
+        known |= dict.fromkeys(found.keys, found.turn)
+    for before, thinking in ((mine, A), (others, B)):
+        history = request(*before, user(), model(part), results("x"), user("more"))
+        turns = recalled(history, wanted(history), known)
+        sent = restored(turns, CLAUDE, "anthropic-messages")
+        assert sent.messages[len(before) + 1].content == (thinking, part)
+    third = request(system("C"), user(), model(part), user("more"))
+    assert not recalled(third, wanted(third), known).turns
+
+
+@pytest.mark.parametrize("part", [said("Hello!"), *map(call, (*DRAWN, *COUNTED))], ids=repr)
+def test_what_clients_change_of_a_beginning_changes_no_key(part: Content) -> None:
+    """White space, thinking, proofs, ids of earlier calls, Claude Code's line of each request."""
+    billing = "x-anthropic-billing-header: cch="
+    long = (TextContent(text=f"{billing}1"), TextContent(text="You are "), TextContent(text="A.\n"))
+    first = UnifiedMessage(role="system", content=long)
+    early = (T1, said("I see. ", signed("s")), call("c0"))
+    known = kept(
+        (A, part),
+        asked=request(first, user(" one "), model(*early), results("c0"), user("and?")),
+    )
+    short = (TextContent(text=f"{billing}2"), TextContent(text="You are A."))
+    first = UnifiedMessage(role="system", content=short)
+    again = request(
+        first, user("one"), model(call("call_7")), results("call_7"), user("and?"), model(part)
+    )
+    assert known is not None
+    turns = recalled(again, wanted(again), dict.fromkeys(known.keys, known.turn))
+    assert list(turns.turns) == [5]
+
+
+def test_an_id_of_one_kind_is_found_behind_another_beginning() -> None:
+    """Clients that put the time into their system prompt keep their thinking."""
+    for given in DRAWN:
+        known = kept((T1, call(given)), asked=request(system("It is 12:00"), user()))
+        history = request(system("It is 12:01"), user(), model(call(given)), results(given))
+        assert known is not None
+        turns = recalled(history, wanted(history), dict.fromkeys(known.keys, known.turn))
+        assert list(turns.turns) == [2]
+
+
+def test_ids_that_begin_again_in_each_answer() -> None:
+    steps = (T1, call("call_0")), (T2, call("call_0"))
+    before = request(user())
+    known: dict[bytes, Turn] = {}
+    for turn in steps:
+        found = kept(turn, asked=before)
+        assert found is not None
+        known |= dict.fromkeys(found.keys, found.turn)
+        before = request(*before.messages, model(turn[1]), results("call_0"))
+    sent = restored(recalled(before, wanted(before), known), CLAUDE, "anthropic-messages")
+    assert [sent.messages[at].content for at in (1, 3)] == list(steps)
+    # A step that its client cut in two is still one.
+    cut = request(user(), model(said("a")), model(call("call_0")), results("call_0"))
+    assert list(recalled(cut, wanted(cut), known).turns) == [2]
+
+
+@pytest.mark.parametrize("given", ["functions.weather:0", "c" * 100, "call|1", f"{'1a' * 10}:2"])
 def test_an_id_is_known_in_the_form_its_client_got(given: str) -> None:
     known = kept((T1, call(given)))
     for form in (given, anthropic_id(given, "toolu_"), openai_id(given)):
@@ -305,13 +423,15 @@ def test_a_gemini_client_that_leaves_out_ids() -> None:
 
 
 def test_a_turn_that_became_two_messages() -> None:
-    history = request(user(), model(call("c1")), results("c1"), model(call("c2")), results("c2"))
-    known = kept((T1, call("c1"), T2, call("c2")))
+    """Ids of one kind are found at any step."""
+    one, two = DRAWN[:2]
+    history = request(user(), model(call(one)), results(one), model(call(two)), results(two))
+    known = kept((T1, call(one), T2, call(two)))
     assert known is not None
     turns = dict.fromkeys(known.keys, known.turn)
     sent = restored(recalled(history, wanted(history), turns), CLAUDE, "anthropic-messages")
-    assert sent.messages[1].content == (T1, call("c1"))
-    assert sent.messages[3].content == (T2, call("c2"))
+    assert sent.messages[1].content == (T1, call(one))
+    assert sent.messages[3].content == (T2, call(two))
 
 
 def test_nothing_is_looked_for_without_a_turn_of_the_model() -> None:

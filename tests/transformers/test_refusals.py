@@ -8,6 +8,7 @@ import pytest
 from plexus.streaming.document import JsonBody
 from plexus.transformers import anthropic_messages as anthropic
 from plexus.transformers import openai_chat as chat
+from plexus.transformers.anthropic_messages.thinking import BINDING_BETA
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.refusals import read
 from plexus.transformers.repairs import (
@@ -442,19 +443,26 @@ def test_betas(beta: str, left: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "beta"),
+    ("message", "beta", "known"),
     [
         (
             "Unexpected value(s) `context-1m-2025-08-07` for the `anthropic-beta` header.",
             "context-1m-2025-08-07",
+            {},
         ),
-        ("invalid beta flag", "*"),
+        # A member of the body goes with its beta.
+        (
+            f"Unexpected value(s) `{BINDING_BETA}` for the `anthropic-beta` header.",
+            BINDING_BETA,
+            {"thinking_binding": False},
+        ),
+        ("invalid beta flag", "*", {"thinking_binding": False}),
     ],
 )
-def test_a_refused_beta_is_named_or_all_are(message: str, beta: str) -> None:
+def test_a_refused_beta_is_named_or_all_are(message: str, beta: str, known: Any) -> None:
     found = learned(claude(message), MESSAGES)
     assert found is not None
-    assert found.beta == beta
+    assert (found.beta, found.capabilities) == (beta, known)
 
 
 BODY = b"""{ "model" : "m", "max_tokens":1e1, "temperature":1.0,"top_p": 0.5,

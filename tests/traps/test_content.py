@@ -534,13 +534,17 @@ def test_T78_clouds_get_the_betas_they_know(cloud: str) -> None:
         "speed": "fast",
         "container": "c",
     }
+    thinking = {"type": "adaptive", "display": "summarized"}
+    bound = {**thinking, "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
     tool = {"name": "f", "input_schema": {"type": "object"}, "defer_loading": True}
-    made = on_cloud(cloud, {**hello(MESSAGES), **beta_fields, "tools": [tool]})
+    said = {**hello(MESSAGES), **beta_fields, "thinking": bound, "tools": [tool]}
+    made = on_cloud(cloud, said)
     body = json.loads(made.wire.body)
     sent = [*body.get("anthropic_beta", ()), dict(made.wire.headers).get("anthropic-beta", "")]
     assert [beta for beta in sent if beta] == ["interleaved-thinking-2025-05-14"]
     assert not body.keys() & beta_fields.keys()
     assert "defer_loading" not in body["tools"][0]
+    assert body["thinking"] == thinking
     assert {warning.loss.field for warning in made.wire.warnings} == {"betas", "platform.fields"}
 
 

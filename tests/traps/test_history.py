@@ -285,28 +285,73 @@ def test_T24_a_prefix_stays_what_it_was(client: str, to: str) -> None:
     assert json.dumps({n: before[n] for n in kept}) == json.dumps({n: after[n] for n in kept})
 
 
+ANTHROPIC = {"api_base_url": "https://api.anthropic.com/v1"}
+
+
 @pytest.mark.parametrize("client", CLIENTS)
-def test_T24_thinking_behind_another_prefix_may_be_dropped(client: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "bound", "place"),
+    [
+        ("m-1", {"thinking_binding": True}, {}),
+        # What is shipped about the model is enough.
+        ("claude-haiku-5-5", None, ANTHROPIC),
+        ("claude-sonnet-5-5", None, ANTHROPIC),
+        ("claude-opus-5-5", None, ANTHROPIC),
+        ("claude-fable-5-1", None, ANTHROPIC),
+    ],
+    ids=["said", "haiku", "sonnet", "opus", "fable"],
+)
+def test_T24_thinking_behind_another_prefix_may_be_dropped(
+    client: str, model: str, bound: Json | None, place: Json
+) -> None:
     """Of models whose thinking is bound to it; only where some is replayed."""
-    bound = {"thinking_binding": True}
-    more = REBUILT if client == MESSAGES else {}
+    more = {**place, **(REBUILT if client == MESSAGES else {})}
     beta = "thinking-binding-controls-2026-08-01"
     body = {**ask(client), "tools": tools(client)}
-    made = attempt(client, MESSAGES, body, caps=bound, **more)
+    made = attempt(client, MESSAGES, body, model=model, caps=bound, **more)
     assert "thinking" not in sent(made)
     assert "anthropic-beta" not in dict(made.wire.headers)
     again = {**body, **continued(client, answered(made, SIGNED_ANSWERS[MESSAGES]))}
     headers = {"anthropic-beta": "one-of-the-client-s-own"} if client == MESSAGES else None
-    made = attempt(client, MESSAGES, again, headers, caps=bound, **more)
+    made = attempt(client, MESSAGES, again, headers, model=model, caps=bound, **more)
     assert sent(made)["thinking"] == {
         "type": "adaptive",
         "block_binding": {"prefix_mismatch_behavior": "drop_block"},
     }
     betas = dict(made.wire.headers)["anthropic-beta"].split(",")
     assert betas[-1] == beta and len(betas) == (2 if client == MESSAGES else 1)
+    assert made.wire.warnings == ()
     # A model of which that is not known is sent no word of it.
     other = attempt(client, MESSAGES, again, **more)
     assert "thinking" not in sent(other) and "anthropic-beta" not in dict(other.wire.headers)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("cloud", ["bedrock", "vertex"])
+def test_T24_T78_a_cloud_is_sent_no_word_of_it(client: str, cloud: str) -> None:
+    """Nothing is shipped about the model there; what the config says goes with its beta."""
+    body = {**ask(client), "tools": tools(client)}
+    places = {
+        "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
+        "vertex": "https://aiplatform.googleapis.com/v1/projects/p/locations/global",
+    }
+    more: Json = {
+        "platform": cloud,
+        "api_base_url": places[cloud],
+        "api_key": {"env": "KEY"},
+        **(REBUILT if client == MESSAGES else {}),
+    }
+    model = "claude-opus-5-5"
+    made = attempt(client, MESSAGES, body, model=model, **more)
+    again = {**body, **continued(client, answered(made, SIGNED_ANSWERS[MESSAGES]))}
+    for said in (None, {"thinking_binding": True}):
+        made = attempt(client, MESSAGES, again, model=model, caps=said, **more)
+        assert b"block_binding" not in made.wire.body
+        assert b"thinking-binding" not in made.wire.body
+        assert "anthropic-beta" not in dict(made.wire.headers)
+        lacking = {warning.loss.field for warning in made.wire.warnings}
+        assert lacking == (set() if said is None else {"betas", "platform.fields"})
+        assert b'"type":"thinking"' in made.wire.body.replace(b" ", b"")
 
 
 def continued(client: str, body: Json) -> Json:

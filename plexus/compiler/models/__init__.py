@@ -8,7 +8,7 @@ row is an unknown model: nothing is guessed from its neighbours.  Profiles and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -44,7 +44,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """The models whose names match one of the patterns; the first row that fits tells all.
 
     ``capabilities`` are the model's own, wherever it is served; ``native`` holds besides only where
-    its maker's service, or a cloud in its name, answers in one of the maker's dialects.
+    its maker's service, or a cloud in its name, answers in one of the maker's dialects.  ``hosted``
+    is what no cloud and no relay is known to take: it holds at the maker's own ``hosts`` alone.
     """
 
     match: tuple[str, ...]
@@ -52,6 +53,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     date: str
     capabilities: dict[str, Any] = {}
     native: dict[str, Any] = {}
+    hosted: dict[str, Any] = {}
 
     def fits(self, name: str) -> bool:
         return any(fnmatchcase(name, _dashed(pattern)) for pattern in self.match)
@@ -64,6 +66,7 @@ class Maker(Struct, frozen=True, forbid_unknown_fields=True):
     family: str
     dialects: tuple[str, ...]
     models: tuple[Model, ...]
+    hosts: tuple[str, ...] = ()
 
 
 class Known(Struct, frozen=True):
@@ -93,8 +96,10 @@ def bare(model: str) -> str:
     return _dashed(_VERSION.sub("", _BEDROCK.sub("", name, count=1), count=1))
 
 
-def known(model: str, family: str, dialects: Iterable[str]) -> Known | None:
-    """The row of a model for a target of ``family`` that is spoken to in ``dialects``."""
+def known(
+    model: str, family: str, dialects: Iterable[str], hosts: Collection[str] = ()
+) -> Known | None:
+    """The row of a model for a target of ``family``, spoken to in ``dialects`` at ``hosts``."""
     name = bare(model)
     for file, beginnings in MAKERS.items():
         if name.startswith(beginnings):
@@ -104,6 +109,8 @@ def known(model: str, family: str, dialects: Iterable[str]) -> Known | None:
                 return None
             own = found.family == family and not set(found.dialects).isdisjoint(dialects)
             said = row.capabilities | (row.native if own else {})
+            if own and hosts and set(hosts) <= set(found.hosts):
+                said |= row.hosted
             return Known(typed(said), row.source, row.date)
     return None
 

@@ -46,6 +46,9 @@ _FIELDS = {
 }
 """Top-level members that are no member there, and the beta that makes them one."""
 
+_BINDING, _BINDING_BETA = "block_binding", "thinking-binding-controls-*"
+"""The member of ``thinking`` that a beta makes one."""
+
 _TOOL_FIELDS = ("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
 _TOOL_MARKS = tuple(f'"{name}"'.encode() for name in _TOOL_FIELDS)
 
@@ -73,6 +76,10 @@ def prepare(
         if name in body.fields and not kept:
             log.note("platform.fields", name)
             changes[name] = None
+    thinking = body.fields.get("thinking")
+    may_bind = any(fnmatchcase(own, _BINDING_BETA) for own in betas)
+    if thinking is not None and _BINDING.encode() in bytes(thinking) and not may_bind:
+        changes["thinking"] = _plain_thinking(thinking, log)
     tools = body.fields.get("tools")
     if tools is not None and any(mark in bytes(tools) for mark in _TOOL_MARKS):
         changes["tools"] = _plain_tools(tools, log)
@@ -94,6 +101,16 @@ def _betas(headers: Headers, allowed: tuple[str, ...], log: LossLog) -> tuple[st
     if len(kept) < len(given):
         log.note("betas", BETA)
     return tuple(kept)
+
+
+def _plain_thinking(thinking: Raw, log: LossLog) -> bytes:
+    try:
+        members = _members(thinking)
+    except msgspec.MsgspecError:
+        return bytes(thinking)
+    if members.pop(_BINDING, None) is not None:
+        log.note("platform.fields", f"thinking.{_BINDING}")
+    return msgspec.json.encode(members)
 
 
 def _plain_tools(tools: Raw, log: LossLog) -> bytes:

@@ -30,6 +30,7 @@ MODEL = TargetModel(
         sampling="none",
         strict_tools=True,
         thinking="adaptive",
+        thinking_binding=True,
         thinking_default="on",
         thinking_off="refused",
     ),
