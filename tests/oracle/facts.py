@@ -46,10 +46,13 @@ def normal(value: Any, given: str) -> Any:
     return made
 
 
-def answer(client: str, kind: str, body: bytes, ended: bool) -> Any:
-    """An answer as one value, JSON or stream."""
+def answer(client: str, kind: str, body: bytes, ended: bool, one: bool = False) -> Any:
+    """An answer as one value, JSON or stream.
+
+    With ``one``, all choices of a chat stream are read as the first, and a fault says so.
+    """
     if kind.startswith("text/event-stream") or body.startswith((b"data:", b"event:")):
-        made = (_chat if client == "chat" else _messages)(body)
+        made = _chat(body, one) if client == "chat" else _messages(body)
     else:
         try:
             made = json.loads(body)
@@ -72,7 +75,7 @@ def events(body: bytes) -> Iterator[tuple[str, str]]:
             yield name, "\n".join(data)
 
 
-def _chat(body: bytes) -> dict[str, Any]:
+def _chat(body: bytes, one: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"choices": [], "faults": []}
     choices: dict[int, dict[str, Any]] = {}
     done = False
@@ -93,7 +96,11 @@ def _chat(body: bytes) -> dict[str, Any]:
                     made[key] = value
                 continue
             for item in value or []:
+                if one and item.get("index", 0) != 0:
+                    made["faults"].append("choices of one answer")
+                    item = {**item, "index": 0}
                 _merge_choice(choices, item)
+    made["faults"] = sorted(set(made["faults"]))
     made["choices"] = [choices[index] for index in sorted(choices)]
     made["done"] = done
     return made
@@ -140,9 +147,9 @@ def _merge_call(calls: list[dict[str, Any]], piece: dict[str, Any]) -> None:
             for name in ("name", "arguments"):
                 call["function"][name] += (value or {}).get(name) or ""
         elif value is not None:
-            if key == "id" and call.get("id", value) != value:
+            if key == "id" and value and call.get("id", value) != value:
                 call["ids"] = "several"
-            call[key] = value
+            call[key] = value or call.get(key, value)
 
 
 def _messages(body: bytes) -> dict[str, Any]:
@@ -195,7 +202,7 @@ def _messages(body: bytes) -> dict[str, Any]:
     for index in sorted(blocks):
         block = blocks[index]
         if "partial" in block:
-            block["input"] = block.pop("partial")
+            block["input"] = block.pop("partial") or "{}"
             try:
                 block["input"] = json.loads(block["input"])
             except ValueError:

@@ -1,0 +1,91 @@
+"""Both gateways asked the same, and every difference put into its class."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle import facts
+from tests.oracle.classes import CLASSES, View
+from tests.oracle.exchanges import Exchange
+from tests.oracle.facts import Difference
+from tests.oracle.servers import Both, Said
+
+
+@dataclass
+class Result:
+    """``counts`` by class; ``unexplained`` are lines for a person to read."""
+
+    cases: set[str] = field(default_factory=set)
+    exchanges: int = 0
+    differences: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    routes: Counter[str] = field(default_factory=Counter)
+    unexplained: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        return (
+            f"{len(self.cases)} corpus cases, {self.differences} differences"
+            f" in {len(self.counts)} classes, {len(self.unexplained)} unexplained"
+        )
+
+
+def run(both: Both, exchanges: Iterator[Exchange]) -> Result:
+    result = Result()
+    for exchange in exchanges:
+        result.cases.add(exchange.case)
+        result.exchanges += 1
+        result.routes[exchange.route.name] += 1
+        for view in views(exchange, *both.ask(exchange)):
+            result.differences += 1
+            found = next((known for known in CLASSES if known.fits(view)), None)
+            if found is None:
+                result.unexplained.append(_told(exchange, view.d))
+            else:
+                result.counts[found.name] += 1
+    return result
+
+
+def views(exchange: Exchange, parent: Said, plexus: Said) -> Iterator[View]:
+    """Every difference of one exchange, with what a class may look at."""
+    given = json.dumps(exchange.body) + exchange.answer.decode("utf-8", "replace")
+    if "ask" in exchange.judged:
+        asked = [facts.normal(said.asked, given) for said in (parent, plexus)]
+        yield from _side("ask", exchange, *asked, parent, plexus)
+    # An answer to a question that never went out is of no interest.
+    if "answer" in exchange.judged and parent.asked is not None and plexus.asked is not None:
+        right = facts.answer(exchange.client, plexus.kind, plexus.body, plexus.ended)
+        one = len(right.get("choices") or ()) <= 1
+        left = facts.answer(exchange.client, parent.kind, parent.body, parent.ended, one)
+        answers = [
+            {"status": said.status, **facts.normal(value, given)}
+            for said, value in ((parent, left), (plexus, right))
+        ]
+        yield from _side("answer", exchange, *answers, parent, plexus)
+
+
+def _side(
+    side: str, exchange: Exchange, left: Any, right: Any, parent: Said, plexus: Said
+) -> Iterator[View]:
+    found = facts.differences(side, left, right)
+    if found and _whole(side, exchange, left, right, parent):
+        found = [Difference(side, "", left, right)]
+    for difference in found:
+        yield View(difference, exchange, left, right, parent, plexus)
+
+
+def _whole(side: str, exchange: Exchange, left: Any, right: Any, parent: Said) -> bool:
+    """Whether two values have so little in common that they are one difference."""
+    if left is None or right is None:
+        return True
+    if exchange.client == "chat" and exchange.route.name == "Anthropic":
+        return True
+    return side == "answer" and (parent.status >= 400 or exchange.status >= 400)
+
+
+def _told(exchange: Exchange, difference: Difference) -> str:
+    values = (json.dumps(value)[:160] for value in (difference.parent, difference.plexus))
+    return f"{exchange.name}: {difference.side} {difference.path}: {' | '.join(values)}"
