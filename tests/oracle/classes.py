@@ -102,16 +102,94 @@ def marked(value: Any) -> bool:
     return '"cache_control": {' in json.dumps(value)
 
 
-def wants_tools(view: View) -> bool:
-    return bool(view.x.body.get("tools"))
+def server_tools(body: dict[str, Any]) -> bool:
+    """Whether a Messages request offers tools that Anthropic runs itself."""
+    return any(tool.get("type", "custom") != "custom" for tool in body.get("tools") or ())
 
 
-def dropped(view: View) -> bool:
-    return view.gone
+def nameless(value: Any) -> bool:
+    """Whether it is a function without parameters, or a list of such."""
+    tools = value if isinstance(value, list) else [value]
+    return all("parameters" not in (tool.get("function") or tool) for tool in tools)
 
 
-def only_parent(view: View) -> bool:
-    return view.extra
+def functions(body: dict[str, Any]) -> bool:
+    """Whether a provider's body offers functions."""
+    text = json.dumps(body.get("tools") or [])
+    return any(word in text for word in ('"function', '"input_schema'))
+
+
+def system_of(view: View) -> bool:
+    """Whether the parent's user turn is the client's system text."""
+    asked = view.x.body
+    said = [asked.get("system")]
+    said += [m["content"] for m in asked["messages"] if m["role"] in ("system", "developer")]
+    text = text_of(view.d.parent.get("parts") or view.d.parent.get("content"))
+    return text in map(text_of, said)
+
+
+def empty(value: Any) -> bool:
+    """Whether there is nothing in it but null, 0 and emptiness."""
+    if isinstance(value, dict):
+        return all(map(empty, value.values()))
+    if isinstance(value, list):
+        return all(map(empty, value))
+    return not value
+
+
+def blank(value: Any) -> bool:
+    """Whether a text or text block has no word of the model."""
+    text = value.get("text", "x") if isinstance(value, dict) else value
+    if text is None:
+        return True
+    return isinstance(text, str) and text.replace("(no content)", "").strip() == ""
+
+
+def name_in(view: View) -> bool:
+    """Whether the member is the provider's own."""
+    return f'"{view.d.path.rpartition(".")[2]}"' in view.upstream
+
+
+SOURCES = {
+    "stop": ("stop_sequences", "stop"),
+    "text": ("response_format", "output_config", "output_format"),
+    "max": ("max_tokens", "max_completion_tokens"),
+    "response": ("response_format", "output_config", "output_format"),
+    "output": ("response_format", "output_config", "output_format"),
+    "service": ("service_tier",),
+    "candidate": ("n",),
+    "strict": ("tools",),
+    "presence": ("presence_penalty",),
+    "frequency": ("frequency_penalty",),
+}
+
+
+def asked_for(view: View) -> bool:
+    """Whether the client has sent what only Plexus passes on."""
+    name = view.d.path.rpartition(".")[2]
+    word = re.match(r"[a-z]+", name)
+    assert word is not None
+    snake = re.sub(r"([A-Z])", r"_\1", name).lower()
+    names = ("logprobs",) if "ogprobs" in name else SOURCES.get(word[0], (snake,))
+    return any(view.x.body.get(name) is not None for name in names)
+
+
+def fuller(view: View) -> bool:
+    """Whether Plexus passes on the words that the parent does, and such as the client sent."""
+    added = words(view.d.plexus) - words(view.d.parent) - words(view.x.body) - NOTES
+    return words(view.d.parent) <= words(view.right) and not added
+
+
+NOTES = frozenset(
+    ["Error", "code", "execution", "results", "fetch", "search", "inlineData", "mimeType"]
+)
+"""Words of Plexus's notes about what a dialect has no part for."""
+
+
+def words(value: Any) -> set[str]:
+    """The words in a value's texts, without JSON's marks and escapes."""
+    text = json.dumps(value, ensure_ascii=False) if value not in (MISSING, None) else ""
+    return set(re.findall(r"[^\W\d_]{4,}", re.sub(r"\\+[ntru\"]?", " ", text))) - {"text", "type"}
 
 
 VERTEX = ("vertex-gemini", "vertex-claude", "vertex-openai")
@@ -206,8 +284,7 @@ REQUESTS = (
         "`max_completion_tokens` unless the profile says otherwise",
         "Plexus",
         "T05, openai-chat.md: `max_tokens` is refused by reasoning models",
-        lambda v: v.left["body"].get("max_tokens")
-        == v.right["body"].get("max_completion_tokens"),
+        lambda v: v.left["body"].get("max_tokens") == v.right["body"].get("max_completion_tokens"),
         dialects=(CHAT,),
     ),
     Class(
@@ -222,6 +299,409 @@ REQUESTS = (
         "messages",
     ),
     Class(
+        "reasoning of a vendor without profile",
+        "ask",
+        r"body\.messages\[\]\.reasoning_content",
+        "a chat client's `reasoning_content` goes back as it came",
+        "goes back only where the profile says that it is taken, once a step ends pass-through;"
+        " reported as lost",
+        "musistudio/llms",
+        "canonical.md §1: a chat client had it from this provider; T80",
+        lambda v: v.extra and any(m.get("reasoning_content") for m in v.x.body["messages"]),
+        "chat",
+        (CHAT,),
+        TRANSLATING,
+    ),
+    Class(
+        "empty content beside calls",
+        "ask",
+        r"body\.messages\[\]\.content",
+        "an empty text, or no `content` at all, in a message of calls",
+        "null",
+        "both",
+        "openai-chat.md: content may be null beside tool_calls",
+        lambda v: v.d.parent in ("", MISSING) and v.d.plexus is None,
+        dialects=(CHAT,),
+    ),
+    Class(
+        "prompt of tooluse",
+        "ask",
+        r"body\.messages\[\](\.content)?",
+        "a system message behind the last one, without tools too",
+        "at the end of the instructions, only with tools",
+        "Plexus",
+        "T13, T14: templates refuse a system message at the end; deviations, `tooluse`",
+        lambda v: (
+            "<system-reminder>Tool mode" in json.dumps(v.left)
+            and (
+                "<system-reminder>Tool mode" in json.dumps(v.d.parent)
+                or "Work on the task by calling" in json.dumps(v.d.plexus)
+                or v.d.parent in v.right["body"]["messages"]
+                or v.d.plexus in v.left["body"]["messages"]
+            )
+        ),
+        routes=("tooluse",),
+    ),
+    Class(
+        "ExitTool",
+        "ask",
+        r"body\.tools\[\](\.function\.(description|parameters\.properties\.response\.description))?",
+        "`ExitTool` in its words, beside a tool choice of the client too",
+        "in its own words, and only where the client left the choice open",
+        "Plexus",
+        "T12: a client's own choice holds",
+        lambda v: v.d.path.endswith("description") or "ExitTool" in json.dumps(v.d.parent),
+        routes=("tooluse",),
+    ),
+    Class(
+        "tool choice of tooluse",
+        "ask",
+        r"body\.tool_choice",
+        "`required`, whatever the client chose or offers",
+        "the client's own choice holds",
+        "Plexus",
+        "T12",
+        lambda v: (
+            (v.d.parent == "required" and v.x.body.get("tool_choice") != v.d.plexus)
+            or v.x.body.get("tool_choice") is not None
+        ),
+        routes=("tooluse",),
+    ),
+    Class(
+        "prompt of forcereasoning",
+        "ask",
+        r"body\.messages\[\]\.content(\[\](\.text)?)?",
+        "its own words, before a user's string, for structured output too",
+        "other words, always last, not for structured output; a chat client's own"
+        " `reasoning_content` stands in the tags too",
+        "Plexus",
+        "mappings.md §7: reasoning text breaks a JSON answer; deviations, `forcereasoning`",
+        lambda v: (
+            any(
+                mark in json.dumps([v.d.parent, v.d.plexus])
+                for mark in (
+                    "Always think before answering",
+                    "Think before you answer",
+                    "<reasoning_c",
+                )
+            )
+            or "Always think before answering" in json.dumps(v.left["body"]["messages"][-1])
+        ),
+        routes=("forcereasoning",),
+    ),
+    Class(
+        "disable_reasoning",
+        "ask",
+        r"body\.disable_reasoning",
+        "`disable_reasoning: false` in every request without reasoning",
+        "silence stays silence",
+        "Plexus",
+        "mappings.md §3.3; vendors.md Cerebras",
+        lambda v: v.d.parent is False and v.extra,
+        routes=("cerebras",),
+    ),
+    Class(
+        "server tools as functions",
+        "ask",
+        r"body\.tools(\[\])?(\.(functionDeclarations|codeExecution|urlContext))?",
+        "a tool that Anthropic runs becomes a function without parameters, which the client never"
+        " gets to run",
+        "the provider's own tool where it has one, else left out and reported",
+        "Plexus",
+        "T73",
+        lambda v: (
+            server_tools(v.x.body)
+            and (v.gone or nameless(v.d.parent) or not v.right["body"].get("tools"))
+        ),
+        "messages",
+    ),
+    Class(
+        "tool choice without tools",
+        "ask",
+        r"body\.(tool_choice|toolConfig)",
+        "a tool choice without a tool",
+        "goes with the last tool",
+        "Plexus",
+        "T11",
+        lambda v: v.extra and not functions(v.right["body"]),
+    ),
+    Class(
+        "tool_choice any",
+        "ask",
+        r"body\.tool_choice",
+        "Anthropic's word `any`, which chat does not know",
+        "`required`",
+        "Plexus",
+        "mappings.md §5.3",
+        lambda v: (v.d.parent, v.d.plexus) == ("any", "required"),
+        "messages",
+    ),
+    Class(
+        "tool choice by name at Responses",
+        "ask",
+        r"body\.tool_choice\.(function|name)",
+        "the nested form of chat",
+        "the flat form of Responses",
+        "Plexus",
+        "openai-responses.md §3",
+        lambda v: v.d.parent == {"name": v.right["body"]["tool_choice"]["name"]} or v.gone,
+        dialects=(RESPONSES,),
+    ),
+    Class(
+        "thinking asked for",
+        "ask",
+        r"body\.(reasoning|reasoning_effort|reasoning\.effort|reasoning\.summary)",
+        "`reasoning {effort, enabled}` in chat, which OpenAI does not know; budgets up to 1024 are"
+        " low, 8192 medium, more, or adaptive, high",
+        "`reasoning_effort`, by the table of budgets: up to 1024 minimal, 4096 low, 16384 medium",
+        "Plexus",
+        "T07, mappings.md §3.2",
+        lambda v: "thinking" in v.x.body,
+        "messages",
+        (CHAT, RESPONSES),
+    ),
+    Class(
+        "thinking of another vendor",
+        "ask",
+        r"body\.(messages\[\]\.thinking|contents\[\]\.parts\[\](\.thoughtSignature)?)",
+        "Anthropic's signed thinking goes to every provider, to Gemini as its own signature",
+        "a foreign proof goes nowhere; Gemini gets its documented sentinel",
+        "Plexus",
+        "T22, T28, canonical.md §6",
+        lambda v: (
+            '"signature": "' in json.dumps(v.x.body)
+            and not v.gone
+            and (not v.d.path.endswith("parts[]") or v.d.parent.get("text") == "")
+        ),
+        "messages",
+    ),
+    Class(
+        "sentinel for Gemini",
+        "ask",
+        r"body\.contents\[\]\.parts\[\]\.thoughtSignature",
+        "calls without a signature, which Gemini 3 refuses",
+        "the documented sentinel on the first call of a turn",
+        "Plexus",
+        "canonical.md §6, gemini.md §5",
+        lambda v: v.d.plexus == "skip_thought_signature_validator",
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "parallel calls",
+        "ask",
+        r"body\.parallel_tool_calls",
+        "lost for chat; always false for Responses",
+        "what the client said",
+        "Plexus",
+        "mappings.md §5.3",
+        lambda v: (
+            (v.gone and "disable_parallel" in json.dumps(v.x.body.get("tool_choice")))
+            or (v.d.parent is False and v.dialect == RESPONSES)
+        ),
+    ),
+    Class(
+        "parameters without a place",
+        "ask",
+        r"body\.(stop|stop_sequences|response_format|text|output_config|service_tier|serviceTier"
+        r"|top_p|temperature|max_output_tokens|max_tokens"
+        r"|generationConfig\.(maxOutputTokens|temperature|topP|topK|seed|stopSequences"
+        r"|responseMimeType|responseJsonSchema|candidateCount|logprobs|responseLogprobs"
+        r"|presencePenalty|frequencyPenalty)|tools\[\]\.function\.strict|tools\[\]\.strict)",
+        "its form has model, messages, max_tokens, temperature, tools, tool_choice and reasoning;"
+        " `openai-responses` deletes two of these, `gemini` all but the last three",
+        "all parameters of the dialects",
+        "Plexus",
+        "T01, T03; mappings.md §6, §7, §10",
+        lambda v: v.gone and asked_for(v),
+    ),
+    Class(
+        "strict of Responses",
+        "ask",
+        r"body\.tools\[\]\.strict",
+        "left to the default of Responses, which is true",
+        "false where the client said nothing",
+        "Plexus",
+        "T20",
+        lambda v: v.gone and v.d.plexus is False,
+        dialects=(RESPONSES, MESSAGES),
+    ),
+    Class(
+        "state at Responses",
+        "ask",
+        r"body\.(include|store|stream_options|stream_options\.include_obfuscation)",
+        "OpenAI stores every answer, reasoning does not come back",
+        "`store: false`, encrypted reasoning is asked for, no obfuscation",
+        "Plexus",
+        "openai-responses.md §8, canonical.md §6",
+        lambda v: v.gone,
+        dialects=(RESPONSES,),
+    ),
+    Class(
+        "members of chat at Responses",
+        "ask",
+        r"body\.(response_format|max_completion_tokens|seed|logprobs|provider|stop|n|user"
+        r"|frequency_penalty|presence_penalty|stream_options\.include_usage|top_k)",
+        "members of chat that Responses does not know stay in the body: 400",
+        "converted, or left out and reported",
+        "Plexus",
+        "mapping-pairs.md C→R",
+        lambda v: v.extra,
+        "chat",
+        (RESPONSES,),
+    ),
+    Class(
+        "instructions",
+        "ask",
+        r"body\.(input\[\]|instructions)",
+        "the first system message in `input`",
+        "leading system messages in `instructions`",
+        "both",
+        "mapping-pairs.md A→R, C→R; T14",
+        lambda v: (v.extra and v.d.parent.get("role") in ("system", "developer")) or v.gone,
+        dialects=(RESPONSES,),
+    ),
+    Class(
+        "parts for Responses",
+        "ask",
+        r"body\.input\[\](\.(content(\[\](\.detail)?)?|arguments|output))?",
+        "files and call arguments are lost, text is a list of parts, `detail` is missing",
+        "converted; text alone is a string",
+        "Plexus",
+        "mapping-pairs.md C→R, mappings.md §8",
+        lambda v: v.gone or same_text(v),
+        dialects=(RESPONSES,),
+    ),
+    Class(
+        "system text for Gemini",
+        "ask",
+        r"body\.(contents\[\](\.parts\[\]\.text)?|systemInstruction|messages\[\]|system)",
+        "system text is a user turn",
+        "the provider's own place for it; a request of instructions alone gets a user turn"
+        ' "Begin."',
+        "Plexus",
+        "T14",
+        lambda v: (
+            (v.gone and v.d.path in ("body.systemInstruction", "body.system"))
+            or v.d.plexus == "Begin."
+            or (v.extra and v.d.parent.get("role") == "user" and system_of(v))
+        ),
+        dialects=(GEMINI, MESSAGES),
+    ),
+    Class(
+        "empty generationConfig",
+        "ask",
+        r"body\.generationConfig",
+        "`{}`",
+        "left out",
+        "both",
+        "nothing is said",
+        lambda v: v.d.parent == {} and v.extra,
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "tool mode of Gemini",
+        "ask",
+        r"body\.toolConfig\.functionCallingConfig\.mode",
+        "lower-case words; Anthropic's `any` is lost; strict tools are not asked for",
+        "AUTO, ANY, NONE; VALIDATED for strict tools",
+        "Plexus",
+        "gemini.md §2 Tools and toolConfig, mappings.md §5.3",
+        lambda v: v.d.plexus in ("AUTO", "ANY", "NONE", "VALIDATED"),
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "results for Gemini",
+        "ask",
+        r"body\.contents\[\]\.parts\[\]\.functionResponse\.(id|response\..+)",
+        "no id; `result` with the JSON text of a list; errors look like successes",
+        "the call's id; `output`, the object itself, or `error`",
+        "Plexus",
+        "T32, T69, mappings.md §5.5",
+        lambda v: v.gone or (v.extra and v.d.path.endswith("response.result")),
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "tool without parameters at Gemini",
+        "ask",
+        r"body\.tools\[\]\.functionDeclarations\[\]\.parametersJsonSchema",
+        "an object without properties",
+        "left out",
+        "Plexus",
+        "T72",
+        lambda v: v.extra and not v.d.parent.get("properties"),
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "other tools of chat",
+        "ask",
+        r"body\.tools",
+        "`functions` and `web_search_options` are dropped",
+        "converted",
+        "Plexus",
+        "openai-chat.md: legacy functions; mappings.md §11",
+        lambda v: v.gone and ("functions" in v.x.body or "web_search_options" in v.x.body),
+        "chat",
+    ),
+    Class(
+        "media for Gemini",
+        "ask",
+        r"body\.contents\[\]\.parts\[\](\.(inlineData\.mimeType|fileData|file_data|mediaResolution))?",
+        "files are null parts, images have no type, members are snake_case",
+        "converted",
+        "Plexus",
+        "T16, T85, mappings.md §8",
+        lambda v: (
+            v.d.path.endswith(("Type", "fileData", "file_data", "mediaResolution"))
+            or (v.d.parent is None and "inlineData" in v.d.plexus)
+        ),
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "level of Gemini's thinking",
+        "ask",
+        r"body\.generationConfig\.thinkingConfig\.thinkingLevel",
+        "only `includeThoughts`; effort and budget are lost unless the model is called gemini-3",
+        "the level",
+        "Plexus",
+        "mappings.md §3.3",
+        lambda v: v.gone,
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "parts of a turn",
+        "ask",
+        r"body\.(contents\[\]\.parts\[\](\.text)?|messages\[\]\.content(\[\])?|contents\[\])",
+        "texts of a turn are one, empty texts stay; server tool calls, documents and whatever else"
+        " it does not know is dropped; tool results are JSON text",
+        "part by part, in order; server tool calls as notes; text stays text",
+        "Plexus",
+        "T21, T32, T57, mappings.md §5.5, §8, §11",
+        lambda v: fuller(v),
+    ),
+    Class(
+        "DeepSeek's empty reasoning",
+        "ask",
+        r"body\.messages\[\]\.reasoning_content",
+        "reasoning never goes back",
+        "every turn with calls carries it, be it empty",
+        "Plexus",
+        "T80",
+        lambda v: v.gone,
+        routes=("deepseek",),
+    ),
+    Class(
+        "Claude on Vertex: request",
+        "ask",
+        r"body\.(max_tokens|messages\[\](\.content(\[\](\.cache_control)?)?)?|system|tool_choice"
+        r"|tools\[\](\..*)?|temperature)",
+        "calls and results are lost, the system text is a user turn, the tool choice a bare string,"
+        " max_tokens 1000, cache markers are gone",
+        "the Messages dialect",
+        "Plexus",
+        "T03, T14, T73, bedrock-vertex.md",
+        routes=("vertex-claude",),
+    ),
+    Class(
         "cache markers at chat providers",
         "ask",
         r"body\.messages\[\]\.(content|cache_control|content\[\]\.cache_control)",
@@ -229,8 +709,10 @@ REQUESTS = (
         "only to those whose profile takes it",
         "Plexus",
         "mappings.md §9: an unknown member for OpenAI, a 400 at Groq and Cerebras",
-        lambda v: marked({"cache_control": v.d.parent} if v.extra else v.d.parent)
-        and (v.extra or same_text(v)),
+        lambda v: (
+            marked({"cache_control": v.d.parent} if v.extra else v.d.parent)
+            and (v.extra or same_text(v))
+        ),
         "messages",
         (CHAT,),
     ),
@@ -245,9 +727,11 @@ ANSWERS: tuple[Class, ...] = (
         "the client's dialect, the provider's own words, status by cause",
         "Plexus",
         "errors.md §3; T92 for a refused credential, T93",
-        lambda v: v.x.status >= 400
-        and v.left.get("error", {}).get("code") == "provider_response_error"
-        and v.plexus.status >= 400,
+        lambda v: (
+            v.x.status >= 400
+            and v.left.get("error", {}).get("code") == "provider_response_error"
+            and v.plexus.status >= 400
+        ),
     ),
     Class(
         "chat client, Anthropic provider: answer",
@@ -257,8 +741,13 @@ ANSWERS: tuple[Class, ...] = (
         "converted",
         "Plexus",
         "mapping-pairs.md C→A",
-        lambda v: v.parent.body.strip() == v.x.answer.strip()
-        or (v.x.kind == "application/json" and json.loads(v.parent.body) == json.loads(v.x.answer)),
+        lambda v: (
+            v.parent.body.strip() == v.x.answer.strip()
+            or (
+                v.x.kind == "application/json"
+                and json.loads(v.parent.body) == json.loads(v.x.answer)
+            )
+        ),
         "chat",
         routes=("Anthropic",),
     ),
@@ -271,6 +760,340 @@ ANSWERS: tuple[Class, ...] = (
         "Plexus",
         "T82, T56: providers do send these",
         lambda v: v.parent.status == 500 and v.x.status == 200 and v.plexus.status == 200,
+    ),
+    Class(
+        "empty members",
+        "answer",
+        r".+",
+        "members that say null, 0 or nothing are there or missing as the provider had them",
+        "as the client's dialect has them: required ones are there",
+        "both",
+        "nothing is said; the SDKs want `refusal`, `stop_details`, counts",
+        lambda v: (v.gone and empty(v.d.plexus)) or (v.extra and empty(v.d.parent)),
+    ),
+    Class(
+        "id of the answer",
+        "answer",
+        "id",
+        "the provider's id in JSON, an invented one in streams",
+        "one of the client's dialect, unless the provider speaks it",
+        "both",
+        "mappings.md §15",
+    ),
+    Class(
+        "model of the answer",
+        "answer",
+        "model",
+        "in streams empty, `unknown`, or the name of a model of its own",
+        "what the provider reported",
+        "Plexus",
+        "decision 6",
+        lambda v: v.d.parent in ("", "unknown", "gpt-5-codex-", MISSING),
+    ),
+    Class(
+        "end of a stream",
+        "answer",
+        "done",
+        "streams of Gemini and Responses end without `[DONE]`; one without a blank is lost",
+        "`[DONE]`",
+        "Plexus",
+        "openai-chat.md §5; T47",
+        lambda v: (v.d.parent, v.d.plexus) == (False, True),
+        "chat",
+    ),
+    Class(
+        "index of the choice",
+        "answer",
+        r"faults\[\]",
+        "`choices[0].index` goes up whenever the kind of content changes",
+        "0",
+        "Plexus",
+        "openai-chat.md §5: a client sees several answers",
+        lambda v: v.d.parent == "choices of one answer",
+        "chat",
+    ),
+    Class(
+        "lines that are no JSON",
+        "answer",
+        r"faults\[\]",
+        "a line that it cannot read goes to the client",
+        "read as the standard says, or an error",
+        "Plexus",
+        "streaming.md §1",
+        lambda v: v.d.parent == "no JSON",
+        "chat",
+    ),
+    Class(
+        "grammar of Messages",
+        "answer",
+        r"faults\[\]",
+        "text on the index of a tool block, two open blocks, deltas that are no text",
+        "one block at a time",
+        "Plexus",
+        "T41, T62, streaming.md §6",
+        lambda v: v.extra,
+        "messages",
+    ),
+    Class(
+        "finish reasons",
+        "answer",
+        r"(choices\[\]\.finish_reason|stop_reason|choices\[\]\.native_finish_reason)",
+        "lower-cased or lost; calls end in `stop`; a refusal and a blocked prompt are a plain end",
+        "the table of thirteen",
+        "Plexus",
+        "T45, T64, T81, T82, mappings.md §13",
+        lambda v: (
+            v.d.plexus
+            in (
+                "stop",
+                "tool_calls",
+                "length",
+                "content_filter",
+                "tool_use",
+                "max_tokens",
+                "refusal",
+            )
+            or v.d.path.endswith("native_finish_reason")
+        ),
+    ),
+    Class(
+        "usage of a stream is lost",
+        "answer",
+        r"usage(\..+)?",
+        "0, or no usage, where the network read that brought the finish reason had it too, and"
+        " always from Responses",
+        "as the provider gave it",
+        "Plexus",
+        "T36, T39, T40",
+        lambda v: v.x.stream and (v.d.parent in (0, MISSING)) and bool(v.d.plexus),
+    ),
+    Class(
+        "usage in detail",
+        "answer",
+        r"(service_tier|usage\.(service_tier|cache_creation_input_tokens|cache_read_input_tokens"
+        r"|cache_creation|inference_geo|server_tool_use|(input|output|prompt|completion)_tokens_details"
+        r"(\..+)?))",
+        "three counters; reasoning under the name of another dialect; no tier",
+        "caches, reasoning, modalities, server tools, tier",
+        "Plexus",
+        "mappings.md §10, §14",
+        lambda v: (
+            v.gone
+            or v.d.parent == 0
+            or (v.extra and v.d.path == "usage.output_tokens_details" and v.x.client == "chat")
+        ),
+    ),
+    Class(
+        "what Gemini counts",
+        "answer",
+        r"usage\.(output_tokens|completion_tokens|input_tokens|prompt_tokens|total_tokens)",
+        "thoughts are left out; the first event's figures instead of the last's",
+        "candidates and thoughts; the last figure holds",
+        "Plexus",
+        "T37, T36",
+        lambda v: v.d.parent < v.d.plexus,
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "caches in the prompt's count",
+        "answer",
+        r"usage\.(prompt_tokens|input_tokens|total_tokens)",
+        "Claude's count without its caches for chat clients; cache writes not taken out for"
+        " Anthropic clients",
+        "inclusive totals in between",
+        "Plexus",
+        "T35",
+    ),
+    Class(
+        "xAI's count",
+        "answer",
+        r"usage\.completion_tokens",
+        "without reasoning, as xAI sends it",
+        "with it, so that the total is the sum",
+        "Plexus",
+        "T38",
+        lambda v: "reasoning_tokens" in v.upstream and "grok" in v.upstream,
+    ),
+    Class(
+        "counters of a vendor",
+        "answer",
+        r"(usage\.[a-z_]+|usage_breakdown|obfuscation|prompt_filter_results)",
+        "members outside the dialect stay; of several the last, since chunks are read and written",
+        "pass-through keeps them all; a translated answer has those of the dialect, cache hits in"
+        " `cached_tokens`",
+        "both",
+        "T63; docs/losses.md",
+        lambda v: v.x.client == "chat" and v.dialect == CHAT and name_in(v),
+    ),
+    Class(
+        "fragments of reasoning_details",
+        "answer",
+        r"choices\[\]\.message\.reasoning_details(\[\](\.text)?)?",
+        "as many entries as there were fragments",
+        "one entry for each piece of thinking, also where the provider had none",
+        "both",
+        "canonical.md §6, T66",
+        lambda v: v.dialect == CHAT,
+        "chat",
+    ),
+    Class(
+        "thinking for chat clients",
+        "answer",
+        r"(thinking|choices\[\]\.message\.(thinking|reasoning_content|reasoning|reasoning_details"
+        r"|extra_content|tool_calls\[\]\.extra_content))",
+        "`thinking`, in the message or beside the choices, which no client reads; doubled, signed"
+        " with a time stamp; `reasoning_content` is emptied, signatures of Gemini are lost",
+        "`reasoning_content`, `reasoning_details`, Google's signature beside them",
+        "Plexus",
+        "canonical.md §6, T27, T61; a signature is never invented",
+        lambda v: (
+            v.gone
+            or v.d.path.endswith("thinking")
+            or not v.d.parent
+            or (v.extra and v.d.path.endswith("reasoning"))
+        ),
+        "chat",
+    ),
+    Class(
+        "thinking for Anthropic clients",
+        "answer",
+        r"content\[\](\.(signature|thinking))?",
+        "lost from chat providers and in JSON; behind text and calls; `(no content)`; a time stamp"
+        " or another vendor's bytes as signature",
+        "where it came, with the gateway's envelope as signature; encrypted reasoning as redacted",
+        "Plexus",
+        "T21, T22, canonical.md §6",
+        lambda v: (
+            v.d.path != "content[]"
+            or any(
+                isinstance(side, dict) and side.get("type") in ("thinking", "redacted_thinking")
+                for side in (v.d.parent, v.d.plexus)
+            )
+        ),
+        "messages",
+    ),
+    Class(
+        "order of the blocks",
+        "answer",
+        r"content\[\]",
+        "thinking stands behind calls, so they change places",
+        "the order they came in",
+        "Plexus",
+        "T21",
+        lambda v: (
+            v.d.parent in v.right.get("content", ()) or v.d.plexus in v.left.get("content", ())
+        ),
+        "messages",
+    ),
+    Class(
+        "filler and white space",
+        "answer",
+        r"(content\[\]|content\[\]\.text|choices\[\]\.message\.content)",
+        "`(no content)`, empty texts and texts of blanks",
+        "no text where there is none",
+        "Plexus",
+        "T57",
+        lambda v: blank(v.d.parent) and (v.extra or blank(v.d.plexus)),
+    ),
+    Class(
+        "citations",
+        "answer",
+        r"(choices\[\]\.message\.annotations(\[\](\..+)?)?|content\[\](\.(citations|deltas|text))?)",
+        "for Anthropic clients results of a search that has no query, also when there are none;"
+        " for chat clients those of the last event, counted in bytes",
+        "citations on the text they belong to, counted in characters",
+        "Plexus",
+        "mappings.md §15",
+        lambda v: any(
+            mark in v.upstream for mark in ("annotations", "groundingMetadata", "citations")
+        ),
+    ),
+    Class(
+        "content that is no text",
+        "answer",
+        r"(content\[\]\.text|choices\[\]\.message\.content)",
+        "lists of parts and objects go on as they are",
+        "text",
+        "Plexus",
+        "T62",
+        lambda v: isinstance(v.d.parent, dict) or "text_delta without text" in v.left.get("faults", ()),
+    ),
+    Class(
+        "name and id of a call",
+        "answer",
+        r"(choices\[\]\.message\.tool_calls\[\]\.(id|ids|function\.name)|content\[\]\.id)",
+        "`groq` makes a new id for every fragment, `enhancetool` and others repeat the name",
+        "once, as the provider gave them; an id that Anthropic does not take is hashed",
+        "Plexus",
+        "T31, T43",
+    ),
+    Class(
+        "text without tags",
+        "answer",
+        r"(choices(\[\](\.message\.(content|tool_calls))?)?|content\[\](\.text)?|model|role|type"
+        r"|object|service_tier|system_fingerprint|usage|stop_reason|stop_sequence)",
+        "text and calls before a tag, or all when there is none, are thrown away; tags stay in"
+        " JSON answers",
+        "text stays, tagged text is thinking",
+        "Plexus",
+        "T76; deviations, `extrathinktag`, `forcereasoning`",
+        lambda v: (
+            v.gone
+            or not v.d.parent
+            or "think" in json.dumps(v.d.parent)
+            or v.d.path.endswith("content")
+        ),
+        routes=("extrathinktag", "forcereasoning"),
+    ),
+    Class(
+        "kind of the chunks",
+        "answer",
+        r"(object|role|type|choices(\[\]\.message\.role)?|choices\[\])",
+        "a chunk that its step cannot read is dropped, an answer without content has no event",
+        "every answer begins and ends",
+        "Plexus",
+        "T56, T82",
+        lambda v: v.gone,
+    ),
+    Class(
+        "calls of Gemini",
+        "answer",
+        r"(choices\[\]\.message\.(tool_calls|tool_calls\[\]|tool_calls\[\]\.function\.arguments"
+        r"|content)|content\[\](\.input\..+)?)",
+        "a second call gets lost, a call in pieces becomes one call for each piece, the first text"
+        " of a stream is lost",
+        "each call once, whole; all text",
+        "Plexus",
+        "T42, T58",
+        lambda v: (
+            v.gone
+            or "tool_" in json.dumps(v.d.parent)
+            or '"{}"' in json.dumps(v.d.parent)
+            or v.d.plexus.endswith(v.d.parent)
+        ),
+        dialects=(GEMINI,),
+    ),
+    Class(
+        "calls of Responses",
+        "answer",
+        r"choices\[\]\.(logprobs|message\.(content|tool_calls(\[\]\.function\.arguments)?))",
+        "custom calls and logprobs are lost, arguments that come whole at the end too",
+        "converted",
+        "Plexus",
+        "T58, mapping-pairs.md C→R",
+        lambda v: not v.d.parent or v.gone,
+        dialects=(RESPONSES,),
+    ),
+    Class(
+        "Claude on Vertex: answer",
+        "answer",
+        r"(content\[\](\..+)?|choices\[\]\.message\..+)",
+        "the text of the first block",
+        "the Messages dialect",
+        "Plexus",
+        "mapping-pairs.md C→A",
+        lambda v: v.gone or not v.d.parent or v.d.path.endswith("index"),
+        routes=("vertex-claude",),
     ),
 )
 

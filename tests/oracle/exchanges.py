@@ -222,9 +222,9 @@ def _spread(found: list[Case], count: int) -> list[Case]:
 def _ask(case: Case, client: str, route: Route, body: dict[str, Any]) -> Exchange:
     """A recorded request; answered by its own answer where dialects meet."""
     stream = body.get("stream") is True
-    if case.dialect == route.dialect and case.answer and case.stream == stream:
-        if case.status < 400:
-            return Exchange(case.id, client, route, body, case.answer, case.kind)
+    fits = case.dialect == route.dialect and case.stream == stream and case.status < 400
+    if fits and case.answer:
+        return Exchange(case.id, client, route, body, case.answer, case.kind)
     answer, kind = plain(route.dialect, stream)
     return Exchange(case.id, client, route, body, answer, kind, judged=("ask",))
 

@@ -282,12 +282,11 @@ def _aligned(one: tuple[str, ...], other: tuple[str, ...]) -> list[tuple[Any, An
     i = j = 0
     while i < len(one) or j < len(other):
         here = costs[i][j]
-        if i < len(one) and j < len(other):
-            if here == costs[i + 1][j + 1] + _cost(one[i], other[j]):
-                pairs.append((json.loads(one[i]), json.loads(other[j])))
-                i, j = i + 1, j + 1
-                continue
-        if i < len(one) and here == costs[i + 1][j] + len(one[i]) + 1:
+        both = i < len(one) and j < len(other)
+        if both and here == costs[i + 1][j + 1] + _cost(one[i], other[j]):
+            pairs.append((json.loads(one[i]), json.loads(other[j])))
+            i, j = i + 1, j + 1
+        elif i < len(one) and here == costs[i + 1][j] + len(one[i]) + 1:
             pairs.append((json.loads(one[i]), MISSING))
             i += 1
         else:
