@@ -145,6 +145,11 @@ def blank(value: Any) -> bool:
     return isinstance(text, str) and text.replace("(no content)", "").strip() == ""
 
 
+def ids_in(view: View) -> int:
+    """How many answers there are in a chat stream."""
+    return len(set(re.findall(r'"id":\s*"(chatcmpl-[^"]+)"', view.upstream)))
+
+
 def name_in(view: View) -> bool:
     """Whether the member is the provider's own."""
     return f'"{view.d.path.rpartition(".")[2]}"' in view.upstream
@@ -159,6 +164,7 @@ SOURCES = {
     "service": ("service_tier",),
     "candidate": ("n",),
     "strict": ("tools",),
+    "safety": ("metadata",),
     "presence": ("presence_penalty",),
     "frequency": ("frequency_penalty",),
 }
@@ -326,7 +332,7 @@ REQUESTS = (
     Class(
         "prompt of tooluse",
         "ask",
-        r"body\.messages\[\](\.content)?",
+        r"body\.messages\[\](\.content(\[\](\.text)?)?)?",
         "a system message behind the last one, without tools too",
         "at the end of the instructions, only with tools",
         "Plexus",
@@ -338,6 +344,8 @@ REQUESTS = (
                 or "Work on the task by calling" in json.dumps(v.d.plexus)
                 or v.d.parent in v.right["body"]["messages"]
                 or v.d.plexus in v.left["body"]["messages"]
+                or (v.extra and words(v.d.parent) <= words(v.right))
+                or (v.gone and v.d.plexus in v.x.body["messages"])
             )
         ),
         routes=("tooluse",),
@@ -450,15 +458,18 @@ REQUESTS = (
     Class(
         "thinking asked for",
         "ask",
-        r"body\.(reasoning|reasoning_effort|reasoning\.effort|reasoning\.summary)",
-        "`reasoning {effort, enabled}` in chat, which OpenAI does not know; budgets up to 1024 are"
-        " low, 8192 medium, more, or adaptive, high",
-        "`reasoning_effort`, by the table of budgets: up to 1024 minimal, 4096 low, 16384 medium",
+        r"body\.(reasoning|reasoning_effort|reasoning\.(effort|summary|enabled|max_tokens)"
+        r"|reasoning_format|thinking|thinking\.budget_tokens|output_config"
+        r"|generationConfig\.thinkingConfig)",
+        "`reasoning {effort, enabled}` in every chat body, which only routers know; budgets up to"
+        " 1024 are low, 8192 medium, more, or adaptive, high; `effort` alone, and what chat clients"
+        " ask of other dialects, is lost",
+        "the target's own way, by the table of budgets: up to 1024 minimal, 4096 low, 16384 medium",
         "Plexus",
-        "T07, mappings.md §3.2",
-        lambda v: "thinking" in v.x.body,
-        "messages",
-        (CHAT, RESPONSES),
+        "T07, mappings.md §3.2, vendors.md",
+        lambda v: bool(
+            v.x.body.keys() & {"thinking", "output_config", "reasoning", "reasoning_effort"}
+        ),
     ),
     Class(
         "thinking of another vendor",
@@ -500,9 +511,32 @@ REQUESTS = (
         ),
     ),
     Class(
+        "schema as an instruction",
+        "ask",
+        r"body\.messages\[\]",
+        "a schema for the answer is lost",
+        "an instruction where the vendor has no schemas",
+        "Plexus",
+        "mappings.md §7",
+        lambda v: v.gone and "JSON Schema" in json.dumps(v.d.plexus),
+        routes=("deepseek",),
+    ),
+    Class(
+        "null members of a message",
+        "ask",
+        r"body\.messages\[\]\.[a-z_]+",
+        "as the client wrote them",
+        "left out where a request is written anew",
+        "both",
+        "nothing is said",
+        lambda v: v.d.parent is None and v.extra,
+        "chat",
+        (CHAT,),
+    ),
+    Class(
         "parameters without a place",
         "ask",
-        r"body\.(stop|stop_sequences|response_format|text|output_config|service_tier|serviceTier"
+        r"body\.(stop|stop_sequences|safety_identifier|response_format|text|output_config|service_tier|serviceTier"
         r"|top_p|temperature|max_output_tokens|max_tokens"
         r"|generationConfig\.(maxOutputTokens|temperature|topP|topK|seed|stopSequences"
         r"|responseMimeType|responseJsonSchema|candidateCount|logprobs|responseLogprobs"
@@ -539,13 +573,12 @@ REQUESTS = (
     Class(
         "members of chat at Responses",
         "ask",
-        r"body\.(response_format|max_completion_tokens|seed|logprobs|provider|stop|n|user"
-        r"|frequency_penalty|presence_penalty|stream_options\.include_usage|top_k)",
+        r"body\.(?!max_output_tokens|input|tools\[).+",
         "members of chat that Responses does not know stay in the body: 400",
         "converted, or left out and reported",
         "Plexus",
         "mapping-pairs.md C→R",
-        lambda v: v.extra,
+        lambda v: v.extra and v.d.path.split(".")[1] in v.x.body,
         "chat",
         (RESPONSES,),
     ),
@@ -557,18 +590,29 @@ REQUESTS = (
         "leading system messages in `instructions`",
         "both",
         "mapping-pairs.md A→R, C→R; T14",
-        lambda v: (v.extra and v.d.parent.get("role") in ("system", "developer")) or v.gone,
+        lambda v: (
+            (v.extra and v.d.parent.get("role") in ("system", "developer"))
+            or v.gone
+            or v.d.plexus.startswith(v.d.parent)
+        ),
         dialects=(RESPONSES,),
     ),
     Class(
         "parts for Responses",
         "ask",
-        r"body\.input\[\](\.(content(\[\](\.detail)?)?|arguments|output))?",
-        "files and call arguments are lost, text is a list of parts, `detail` is missing",
+        r"body\.input\[\](\.(content(\[\](\.detail)?)?|arguments|output|reasoning_content"
+        r"|tool_calls))?",
+        "files and call arguments are lost, text is a list of parts, results are JSON text, members"
+        " of chat stay",
         "converted; text alone is a string",
         "Plexus",
         "mapping-pairs.md C→R, mappings.md §8",
-        lambda v: v.gone or same_text(v),
+        lambda v: (
+            v.gone
+            or same_text(v)
+            or v.d.path.endswith(("reasoning_content", "tool_calls"))
+            or words(v.d.parent) == words(v.d.plexus) - {"Error"}
+        ),
         dialects=(RESPONSES,),
     ),
     Class(
@@ -634,7 +678,7 @@ REQUESTS = (
     Class(
         "other tools of chat",
         "ask",
-        r"body\.tools",
+        r"body\.(tools|toolConfig)",
         "`functions` and `web_search_options` are dropped",
         "converted",
         "Plexus",
@@ -652,7 +696,7 @@ REQUESTS = (
         "T16, T85, mappings.md §8",
         lambda v: (
             v.d.path.endswith(("Type", "fileData", "file_data", "mediaResolution"))
-            or (v.d.parent is None and "inlineData" in v.d.plexus)
+            or any(kind in json.dumps(v.d.plexus) for kind in ("inlineData", "fileData"))
         ),
         dialects=(GEMINI,),
     ),
@@ -668,6 +712,18 @@ REQUESTS = (
         dialects=(GEMINI,),
     ),
     Class(
+        "sampling at a Claude without profile",
+        "ask",
+        r"body\.(temperature|top_p|top_k)",
+        "sent to every model",
+        "left out and reported, unless the model is known to take it",
+        "Plexus",
+        "T02: the newest models refuse it",
+        lambda v: v.extra and v.d.path.partition(".")[2] in v.x.body,
+        "chat",
+        routes=("vertex-claude",),
+    ),
+    Class(
         "parts of a turn",
         "ask",
         r"body\.(contents\[\]\.parts\[\](\.text)?|messages\[\]\.content(\[\])?|contents\[\])",
@@ -679,27 +735,96 @@ REQUESTS = (
         lambda v: fuller(v),
     ),
     Class(
-        "DeepSeek's empty reasoning",
+        "reasoning for vendors",
         "ask",
-        r"body\.messages\[\]\.reasoning_content",
+        r"body\.messages\[\]\.(reasoning_content|reasoning|reasoning_details)",
         "reasoning never goes back",
-        "every turn with calls carries it, be it empty",
+        "as the profile says: `reasoning_details` to routers, for DeepSeek in every turn with"
+        " calls, be it empty",
         "Plexus",
-        "T80",
+        "T80, vendors.md",
         lambda v: v.gone,
-        routes=("deepseek",),
+        routes=("deepseek", "openrouter", "vercel"),
     ),
     Class(
         "Claude on Vertex: request",
         "ask",
-        r"body\.(max_tokens|messages\[\](\.content(\[\](\.cache_control)?)?)?|system|tool_choice"
-        r"|tools\[\](\..*)?|temperature)",
+        r"body\.(max_tokens|messages\[\](\.content(\[\](\.cache_control)?)?)?"
+        r"|tool_choice(\..+)?|tools(\[\](\.cache_control)?)?)",
         "calls and results are lost, the system text is a user turn, the tool choice a bare string,"
         " max_tokens 1000, cache markers are gone",
         "the Messages dialect",
         "Plexus",
         "T03, T14, T73, bedrock-vertex.md",
+        lambda v: (
+            v.d.parent == 1000
+            or (v.d.path.startswith("body.tool_choice") and not isinstance(v.d.parent, dict))
+            or v.d.path.startswith("body.tools")
+            or v.gone
+            or blank(v.d.parent)
+            or words(v.d.parent) <= words(v.right)
+        ),
         routes=("vertex-claude",),
+    ),
+    Class(
+        "cache markers of chat clients",
+        "ask",
+        r"body\.(messages\[\]\.content|tools)\[\]\.cache_control",
+        "`openrouter` takes them out of all but Claude's, `groq` and `cleancache` leave those of"
+        " tools, `cerebras` leaves all",
+        "`openrouter` leaves them, the others take every one",
+        "Plexus",
+        "vendors.md; deviations, `cleancache`, `groq`, `cerebras`",
+        lambda v: (
+            (v.gone and v.x.route.name == "openrouter")
+            or (v.extra and v.x.route.name in ("groq", "cerebras", "vercel", "cleancache"))
+        ),
+        "chat",
+    ),
+    Class(
+        "output limit by its newer name",
+        "ask",
+        r"body\.max_completion_tokens",
+        "`maxtoken` and `sampling` know `max_tokens` only",
+        "capped whatever its name",
+        "Plexus",
+        "T05",
+        lambda v: v.d.parent > v.d.plexus,
+        "chat",
+        routes=("maxtoken", "sampling"),
+    ),
+    Class(
+        "members of an option",
+        "ask",
+        r"body\.provider\..+",
+        "an option of `openrouter` replaces a client's member whole",
+        "objects are merged, the option wins",
+        "both",
+        "deviations, `openrouter`",
+        lambda v: v.gone and v.d.plexus == v.x.body["provider"][v.d.path.split(".")[2]],
+        routes=("openrouter",),
+    ),
+    Class(
+        "effort at Cerebras",
+        "ask",
+        r"body\.reasoning_effort",
+        "`reasoning` is dropped",
+        "it becomes `reasoning_effort`",
+        "Plexus",
+        "vendors.md Cerebras",
+        lambda v: v.d.plexus == v.x.body["reasoning"]["effort"],
+        routes=("cerebras",),
+    ),
+    Class(
+        "budget of `reasoning`",
+        "ask",
+        r"body\.(reasoning|thinking\.budget_tokens)",
+        "a budget of `undefined`, and the client's `reasoning` beside it",
+        "the effort's budget",
+        "Plexus",
+        "mappings.md §3.2",
+        lambda v: v.extra or v.d.plexus == 2048,
+        routes=("reasoning",),
     ),
     Class(
         "cache markers at chat providers",
@@ -759,17 +884,32 @@ ANSWERS: tuple[Class, ...] = (
         "converted",
         "Plexus",
         "T82, T56: providers do send these",
-        lambda v: v.parent.status == 500 and v.x.status == 200 and v.plexus.status == 200,
+        lambda v: v.parent.status == 500 and v.x.status == 200 and v.plexus.status < 500,
     ),
     Class(
         "empty members",
         "answer",
         r".+",
-        "members that say null, 0 or nothing are there or missing as the provider had them",
+        "members that say null, 0 or nothing are there or missing as the other side had them",
         "as the client's dialect has them: required ones are there",
         "both",
         "nothing is said; the SDKs want `refusal`, `stop_details`, counts",
-        lambda v: (v.gone and empty(v.d.plexus)) or (v.extra and empty(v.d.parent)),
+        lambda v: (
+            empty(v.d.plexus if v.gone else v.d.parent) and (v.gone or v.extra or empty(v.d.plexus))
+        ),
+    ),
+    Class(
+        "id of encrypted reasoning",
+        "answer",
+        r"choices\[\]\.message\.reasoning_details\[\]\.id",
+        "as it came",
+        "lost where it comes behind readable entries without one and a step ends pass-through",
+        "musistudio/llms",
+        "canonical.md §6: what proves goes back unchanged",
+        lambda v: v.extra,
+        "chat",
+        (CHAT,),
+        TRANSLATING,
     ),
     Class(
         "id of the answer",
@@ -789,6 +929,61 @@ ANSWERS: tuple[Class, ...] = (
         "Plexus",
         "decision 6",
         lambda v: v.d.parent in ("", "unknown", "gpt-5-codex-", MISSING),
+    ),
+    Class(
+        "error inside an answer",
+        "answer",
+        r"(status|error(\..+)?|request_id|type|role|content|faults\[\]|done|stop_reason|stop_sequence"
+        r"|usage|choices|object)",
+        "an error in a stream is wrapped once more under a wrong name and followed by a plain end;"
+        " `response.failed` is an empty success",
+        "the dialect's error event, and nothing behind it; before content a status",
+        "Plexus",
+        "T46, T47, T50, errors.md §6",
+        lambda v: '"error"' in v.upstream and ("error" in v.right),
+    ),
+    Class(
+        "usage nobody asked for",
+        "answer",
+        "usage",
+        "a provider's usage goes to a chat client that did not ask",
+        "hidden where a stream is written anew",
+        "both",
+        "T40",
+        lambda v: v.extra and v.x.stream and "stream_options" not in v.x.body,
+        "chat",
+    ),
+    Class(
+        "legacy functions",
+        "answer",
+        r"choices\[\]\.message\.(function_call|tool_calls)",
+        "`function_call` as it came",
+        "a call like any other, where an answer is written anew",
+        "both",
+        "openai-chat.md: deprecated",
+        lambda v: '"function_call"' in v.upstream,
+        "chat",
+    ),
+    Class(
+        "two answers in one stream",
+        "answer",
+        r"(content\[\](\.input)?|usage\.output_tokens|choices\[\]\.message\.tool_calls\[\]"
+        r"(\.index|\.function\.arguments)?)",
+        "nothing behind the first finish reason, or both answers' calls run into one",
+        "each call once, the last usage",
+        "Plexus",
+        "T59",
+        lambda v: v.upstream.count("data: [DONE]") > 1 or ids_in(v) > 1,
+    ),
+    Class(
+        "several choices",
+        "answer",
+        r"(content\[\]\.text|choices\[\]\.message\.content)",
+        "texts of several choices run into one",
+        "the first, for a dialect that has one",
+        "Plexus",
+        "mappings.md §10",
+        lambda v: '"index": 1' in v.upstream or '"index":1' in v.upstream,
     ),
     Class(
         "end of a stream",
@@ -837,7 +1032,7 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "finish reasons",
         "answer",
-        r"(choices\[\]\.finish_reason|stop_reason|choices\[\]\.native_finish_reason)",
+        r"(choices\[\]\.(native_)?finish_reason|stop_reason|stop_details)",
         "lower-cased or lost; calls end in `stop`; a refusal and a blocked prompt are a plain end",
         "the table of thirteen",
         "Plexus",
@@ -853,7 +1048,7 @@ ANSWERS: tuple[Class, ...] = (
                 "max_tokens",
                 "refusal",
             )
-            or v.d.path.endswith("native_finish_reason")
+            or v.d.path.endswith(("native_finish_reason", "stop_details"))
         ),
     ),
     Class(
@@ -903,11 +1098,34 @@ ANSWERS: tuple[Class, ...] = (
         "inclusive totals in between",
         "Plexus",
         "T35",
+        lambda v: "cache" in v.upstream,
+    ),
+    Class(
+        "no usage",
+        "answer",
+        r"usage\.(input|output)_tokens",
+        "0 where the provider gives no usage",
+        "an estimate, marked as one in the log",
+        "Plexus",
+        "mappings.md §14",
+        lambda v: v.d.parent == 0 and '"usage"' not in v.upstream,
+        "messages",
+    ),
+    Class(
+        "invented fingerprint",
+        "answer",
+        "system_fingerprint",
+        "`fp_a49d71b8a1`, whoever answered",
+        "none",
+        "Plexus",
+        "a provider's word is never invented",
+        lambda v: v.d.parent == "fp_a49d71b8a1" and v.extra,
+        "chat",
     ),
     Class(
         "xAI's count",
         "answer",
-        r"usage\.completion_tokens",
+        r"usage\.(completion_tokens|output_tokens)",
         "without reasoning, as xAI sends it",
         "with it, so that the total is the sum",
         "Plexus",
@@ -917,7 +1135,8 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "counters of a vendor",
         "answer",
-        r"(usage\.[a-z_]+|usage_breakdown|obfuscation|prompt_filter_results)",
+        r"(usage\.[a-z_]+|usage_breakdown|obfuscation|prompt_filter_results|time_info|provider|x_groq"
+        r"|choices\[\]\.(delta|message\.tool_calls\[\]\.index))",
         "members outside the dialect stay; of several the last, since chunks are read and written",
         "pass-through keeps them all; a translated answer has those of the dialect, cache hits in"
         " `cached_tokens`",
@@ -1011,12 +1230,17 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "content that is no text",
         "answer",
-        r"(content\[\]\.text|choices\[\]\.message\.content)",
-        "lists of parts and objects go on as they are",
+        r"content\[\](\.text)?",
+        "lists of parts and objects go on as they are; refusals and deprecated calls are lost",
         "text",
         "Plexus",
         "T62",
-        lambda v: isinstance(v.d.parent, dict) or "text_delta without text" in v.left.get("faults", ()),
+        lambda v: (
+            isinstance(v.d.parent, (dict, list))
+            or "text_delta without text" in v.left.get("faults", ())
+            or (v.gone and ('"refusal": "' in v.upstream or '"refusal":"' in v.upstream))
+            or (v.gone and '"function_call"' in v.upstream)
+        ),
     ),
     Class(
         "name and id of a call",
@@ -1076,12 +1300,14 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "calls of Responses",
         "answer",
-        r"choices\[\]\.(logprobs|message\.(content|tool_calls(\[\]\.function\.arguments)?))",
-        "custom calls and logprobs are lost, arguments that come whole at the end too",
+        r"(choices\[\]\.(logprobs|message\.(refusal|content|tool_calls(\[\](\.index"
+        r"|\.function\.arguments)?)?))|content\[\](\.input(\..+)?)?)",
+        "parallel calls run into one; custom calls, logprobs, refusals and arguments that come"
+        " whole at the end are lost",
         "converted",
         "Plexus",
-        "T58, mapping-pairs.md C→R",
-        lambda v: not v.d.parent or v.gone,
+        "T42, T58, mapping-pairs.md C→R",
+        lambda v: not v.d.parent or v.gone or "}{" in str(v.d.parent) or v.d.plexus == 1,
         dialects=(RESPONSES,),
     ),
     Class(

@@ -19,6 +19,7 @@ CHAT, MESSAGES, GEMINI, RESPONSES = (
 )
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 DIALECTS = {"chat": CHAT, "messages": MESSAGES}
+ALL = 1000
 LARGEST = 30_000
 """Bytes of a request or an answer that are sent: one network read, so that the parent, which drops
 the rest of a read now and then, does the same each time."""
@@ -36,8 +37,8 @@ class Route:
     path: str = "/v1"
     parents_path: str = "/v1/chat/completions"
     more: dict[str, Any] = field(default_factory=dict)
-    asks: int = 6
-    answers: int = 6
+    asks: int = 10
+    answers: int = 12
     tags: tuple[str, ...] = ()
 
     @property
@@ -56,15 +57,15 @@ def _step(name: str, options: dict[str, Any] | None = None, *tags: str) -> Route
 
 
 ROUTES = (
-    Route("chat", asks=40, answers=40),
+    Route("chat", asks=ALL, answers=ALL),
     Route("OpenAI", use=("OpenAI",)),
     Route(
         "Anthropic",
         MESSAGES,
         ("Anthropic",),
         parents_path="/v1/messages",
-        asks=25,
-        answers=25,
+        asks=40,
+        answers=40,
     ),
     Route(
         "gemini",
@@ -72,16 +73,16 @@ ROUTES = (
         ("gemini",),
         path="/v1beta",
         parents_path="/v1beta/models/",
-        asks=40,
-        answers=40,
+        asks=ALL,
+        answers=ALL,
     ),
     Route(
         "openai-responses",
         RESPONSES,
         ("openai-responses",),
         parents_path="/v1/responses",
-        asks=15,
-        answers=15,
+        asks=60,
+        answers=60,
     ),
     Route("vertex-gemini", GEMINI, ("vertex-gemini",), path=_ON_VERTEX, parents_path=""),
     Route("vertex-claude", MESSAGES, ("vertex-claude",), path=_ON_VERTEX, parents_path=""),
