@@ -4,10 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JS := tests/clients/js
+ORACLE := tests/oracle/js
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check long bench format regen lock clean
+.PHONY: help serve test check long bench oracle format regen lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +34,10 @@ long: .venv/.dev js ## run every test with its long counts; seeds are printed
 bench: .venv/.dev ## measure CPU per request and per chunk beside nginx and a bare Falcon route
 	$(BIN)/python -m bench
 
+# Not in CI: what npm installs for it takes 76 MB.
+oracle: .venv/.dev $(ORACLE)/node_modules/.installed ## compare with musistudio/llms; rewrites docs/deviations.md
+	$(BIN)/python -m tests.oracle
+
 format: .venv/.dev ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -52,7 +57,7 @@ lock: ## lock the dependencies again (needs uv)
 		pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules $(ORACLE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages left out are for Windows and for browsers, where Plexus does not run.
@@ -70,6 +75,10 @@ LOCKS := requirements/runtime.txt requirements/build.txt
 
 .venv/.dev: .venv/.serve requirements/dev.txt
 	tools/setup $(PYTHON) requirements/dev.txt
+	@touch $@
+
+$(ORACLE)/node_modules/.installed: $(ORACLE)/package-lock.json
+	cd $(ORACLE) && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 .PHONY: js

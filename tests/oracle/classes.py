@@ -283,6 +283,42 @@ REQUESTS = (
         dialects=(CHAT,),
     ),
     Class(
+        "deprecated functions",
+        "ask",
+        r"body\.(functions|function_call)",
+        "`functions` as the client wrote them",
+        "`tools`, where a request is written anew",
+        "both",
+        "openai-chat.md: deprecated",
+        lambda v: v.extra,
+        "chat",
+        (CHAT,),
+        TRANSLATING,
+    ),
+    Class(
+        "cap of deepseek",
+        "ask",
+        r"body\.max_tokens",
+        "capped at 8192",
+        "as the client said, or the model's `max_output_tokens`",
+        "Plexus",
+        "vendors.md DeepSeek: newer models give more",
+        lambda v: v.d.parent == 8192 < v.d.plexus,
+        routes=("deepseek",),
+    ),
+    Class(
+        "images twice encoded",
+        "ask",
+        r"body\.messages\[\]\.content\[\]\.(image_url\.url|source\.(data|media_type))",
+        "a data URL gets a second prefix, with `undefined`; at Vertex the prefix is in the data and"
+        " every image is a JPEG",
+        "as it came",
+        "Plexus",
+        "T85",
+        lambda v: "base64," in json.dumps(v.d.parent) or v.d.path.endswith("media_type"),
+        routes=("vercel", "openrouter", "vertex-claude"),
+    ),
+    Class(
         "name of the output limit",
         "ask",
         r"body\.(max_tokens|max_completion_tokens)",
@@ -307,13 +343,16 @@ REQUESTS = (
     Class(
         "reasoning of a vendor without profile",
         "ask",
-        r"body\.messages\[\]\.reasoning_content",
-        "a chat client's `reasoning_content` goes back as it came",
+        r"body\.messages\[\]\.(reasoning_content|reasoning|reasoning_details|content)",
+        "what a chat client has of reasoning goes back as it came",
         "goes back only where the profile says that it is taken, once a step ends pass-through;"
         " reported as lost",
         "musistudio/llms",
         "canonical.md §1: a chat client had it from this provider; T80",
-        lambda v: v.extra and any(m.get("reasoning_content") for m in v.x.body["messages"]),
+        lambda v: (
+            (v.extra and v.d.path.rpartition(".reasoning")[1] != "")
+            or '"type": "thinking"' in json.dumps(v.d.parent)
+        ),
         "chat",
         (CHAT,),
         TRANSLATING,
@@ -344,8 +383,11 @@ REQUESTS = (
                 or "Work on the task by calling" in json.dumps(v.d.plexus)
                 or v.d.parent in v.right["body"]["messages"]
                 or v.d.plexus in v.left["body"]["messages"]
-                or (v.extra and words(v.d.parent) <= words(v.right))
-                or (v.gone and v.d.plexus in v.x.body["messages"])
+                or (
+                    v.extra
+                    and words(v.d.parent) - {"cache", "control", "ephemeral"} <= words(v.right)
+                )
+                or (v.gone and words(v.d.plexus) <= words(v.x.body))
             )
         ),
         routes=("tooluse",),
@@ -372,6 +414,7 @@ REQUESTS = (
         lambda v: (
             (v.d.parent == "required" and v.x.body.get("tool_choice") != v.d.plexus)
             or v.x.body.get("tool_choice") is not None
+            or "functions" in v.x.body
         ),
         routes=("tooluse",),
     ),
@@ -459,7 +502,7 @@ REQUESTS = (
         "thinking asked for",
         "ask",
         r"body\.(reasoning|reasoning_effort|reasoning\.(effort|summary|enabled|max_tokens)"
-        r"|reasoning_format|thinking|thinking\.budget_tokens|output_config"
+        r"|reasoning_format|thinking|thinking\.budget_tokens|enable_thinking|output_config"
         r"|generationConfig\.thinkingConfig)",
         "`reasoning {effort, enabled}` in every chat body, which only routers know; budgets up to"
         " 1024 are low, 8192 medium, more, or adaptive, high; `effort` alone, and what chat clients"
@@ -468,7 +511,8 @@ REQUESTS = (
         "Plexus",
         "T07, mappings.md §3.2, vendors.md",
         lambda v: bool(
-            v.x.body.keys() & {"thinking", "output_config", "reasoning", "reasoning_effort"}
+            v.x.body.keys()
+            & {"thinking", "output_config", "reasoning", "reasoning_effort", "reasoning_format"}
         ),
     ),
     Class(
@@ -513,23 +557,26 @@ REQUESTS = (
     Class(
         "schema as an instruction",
         "ask",
-        r"body\.messages\[\]",
+        r"body\.messages\[\](\.content)?",
         "a schema for the answer is lost",
         "an instruction where the vendor has no schemas",
         "Plexus",
         "mappings.md §7",
-        lambda v: v.gone and "JSON Schema" in json.dumps(v.d.plexus),
+        lambda v: (
+            "JSON Schema" in json.dumps(v.right["body"]["messages"])
+            and words(v.d.plexus) <= words(v.x.body) | words(v.right["body"]["messages"])
+        ),
         routes=("deepseek",),
     ),
     Class(
-        "null members of a message",
+        "members that say nothing",
         "ask",
-        r"body\.messages\[\]\.[a-z_]+",
+        r"body\.(messages\[\]\.)?[a-z_]+",
         "as the client wrote them",
         "left out where a request is written anew",
         "both",
         "nothing is said",
-        lambda v: v.d.parent is None and v.extra,
+        lambda v: v.extra and (not v.d.parent or (v.d.path, v.d.parent) == ("body.n", 1)),
         "chat",
         (CHAT,),
     ),
@@ -545,19 +592,8 @@ REQUESTS = (
         " `openai-responses` deletes two of these, `gemini` all but the last three",
         "all parameters of the dialects",
         "Plexus",
-        "T01, T03; mappings.md §6, §7, §10",
+        "T01, T03, T20; mappings.md §6, §7, §10",
         lambda v: v.gone and asked_for(v),
-    ),
-    Class(
-        "strict of Responses",
-        "ask",
-        r"body\.tools\[\]\.strict",
-        "left to the default of Responses, which is true",
-        "false where the client said nothing",
-        "Plexus",
-        "T20",
-        lambda v: v.gone and v.d.plexus is False,
-        dialects=(RESPONSES, MESSAGES),
     ),
     Class(
         "state at Responses",
@@ -616,7 +652,7 @@ REQUESTS = (
         dialects=(RESPONSES,),
     ),
     Class(
-        "system text for Gemini",
+        "system text as a user turn",
         "ask",
         r"body\.(contents\[\](\.parts\[\]\.text)?|systemInstruction|messages\[\]|system)",
         "system text is a user turn",
@@ -724,6 +760,18 @@ REQUESTS = (
         routes=("vertex-claude",),
     ),
     Class(
+        "arguments that are missing",
+        "ask",
+        r"body\.messages\[\]\.tool_calls\[\]\.function\.arguments",
+        "as the client left them out",
+        "an empty object, where a request is written anew",
+        "Plexus",
+        "T58",
+        lambda v: v.gone and v.d.plexus == "{}",
+        "chat",
+        (CHAT,),
+    ),
+    Class(
         "parts of a turn",
         "ask",
         r"body\.(contents\[\]\.parts\[\](\.text)?|messages\[\]\.content(\[\])?|contents\[\])",
@@ -769,15 +817,15 @@ REQUESTS = (
     Class(
         "cache markers of chat clients",
         "ask",
-        r"body\.(messages\[\]\.content|tools)\[\]\.cache_control",
+        r"body\.(messages\[\](\.content\[\]|\.tool_calls\[\])?|tools\[\])\.cache_control",
         "`openrouter` takes them out of all but Claude's, `groq` and `cleancache` leave those of"
-        " tools, `cerebras` leaves all",
-        "`openrouter` leaves them, the others take every one",
+        " tools, `cerebras` and all others leave them",
+        "`openrouter` leaves them, the other vendors and a request that is written anew have none",
         "Plexus",
         "vendors.md; deviations, `cleancache`, `groq`, `cerebras`",
         lambda v: (
             (v.gone and v.x.route.name == "openrouter")
-            or (v.extra and v.x.route.name in ("groq", "cerebras", "vercel", "cleancache"))
+            or (v.extra and v.x.route.name != "openrouter")
         ),
         "chat",
     ),
@@ -803,28 +851,6 @@ REQUESTS = (
         "deviations, `openrouter`",
         lambda v: v.gone and v.d.plexus == v.x.body["provider"][v.d.path.split(".")[2]],
         routes=("openrouter",),
-    ),
-    Class(
-        "effort at Cerebras",
-        "ask",
-        r"body\.reasoning_effort",
-        "`reasoning` is dropped",
-        "it becomes `reasoning_effort`",
-        "Plexus",
-        "vendors.md Cerebras",
-        lambda v: v.d.plexus == v.x.body["reasoning"]["effort"],
-        routes=("cerebras",),
-    ),
-    Class(
-        "budget of `reasoning`",
-        "ask",
-        r"body\.(reasoning|thinking\.budget_tokens)",
-        "a budget of `undefined`, and the client's `reasoning` beside it",
-        "the effort's budget",
-        "Plexus",
-        "mappings.md §3.2",
-        lambda v: v.extra or v.d.plexus == 2048,
-        routes=("reasoning",),
     ),
     Class(
         "cache markers at chat providers",
@@ -943,7 +969,7 @@ ANSWERS: tuple[Class, ...] = (
         lambda v: '"error"' in v.upstream and ("error" in v.right),
     ),
     Class(
-        "usage nobody asked for",
+        "usage that nobody asked for",
         "answer",
         "usage",
         "a provider's usage goes to a chat client that did not ask",
@@ -963,17 +989,6 @@ ANSWERS: tuple[Class, ...] = (
         "openai-chat.md: deprecated",
         lambda v: '"function_call"' in v.upstream,
         "chat",
-    ),
-    Class(
-        "two answers in one stream",
-        "answer",
-        r"(content\[\](\.input)?|usage\.output_tokens|choices\[\]\.message\.tool_calls\[\]"
-        r"(\.index|\.function\.arguments)?)",
-        "nothing behind the first finish reason, or both answers' calls run into one",
-        "each call once, the last usage",
-        "Plexus",
-        "T59",
-        lambda v: v.upstream.count("data: [DONE]") > 1 or ids_in(v) > 1,
     ),
     Class(
         "several choices",
@@ -1052,6 +1067,17 @@ ANSWERS: tuple[Class, ...] = (
         ),
     ),
     Class(
+        "two answers in one stream",
+        "answer",
+        r"(content\[\](\.input)?|usage\.(input|output)_tokens|choices\[\]\.message\.tool_calls\[\]"
+        r"(\.index|\.function\.arguments)?)",
+        "nothing behind the first finish reason, or both answers' calls run into one",
+        "each call once, the last usage",
+        "Plexus",
+        "T59",
+        lambda v: v.upstream.count("data: [DONE]") > 1 or ids_in(v) > 1,
+    ),
+    Class(
         "usage of a stream is lost",
         "answer",
         r"usage(\..+)?",
@@ -1061,6 +1087,17 @@ ANSWERS: tuple[Class, ...] = (
         "Plexus",
         "T36, T39, T40",
         lambda v: v.x.stream and (v.d.parent in (0, MISSING)) and bool(v.d.plexus),
+    ),
+    Class(
+        "a tier of its own",
+        "answer",
+        "service_tier",
+        "as the provider says it",
+        "only tiers that the dialect knows, in the first chunk",
+        "both",
+        "mappings.md §10: unknown is left out",
+        lambda v: v.extra and v.dialect == CHAT,
+        "chat",
     ),
     Class(
         "usage in detail",
@@ -1092,7 +1129,7 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "caches in the prompt's count",
         "answer",
-        r"usage\.(prompt_tokens|input_tokens|total_tokens)",
+        r"usage\.(prompt_tokens|input_tokens|total_tokens|prompt_tokens_details\.cache_write_tokens)",
         "Claude's count without its caches for chat clients; cache writes not taken out for"
         " Anthropic clients",
         "inclusive totals in between",
@@ -1135,14 +1172,16 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "counters of a vendor",
         "answer",
-        r"(usage\.[a-z_]+|usage_breakdown|obfuscation|prompt_filter_results|time_info|provider|x_groq"
-        r"|choices\[\]\.(delta|message\.tool_calls\[\]\.index))",
+        r"(usage\.[a-z_]+|usage_breakdown|obfuscation|p|prompt_filter_results|time_info|provider|x_groq"
+        r"(\..+)?|choices\[\]\.(delta|message\.(provider_metadata|channel|name|tool_calls\[\]\.index)))",
         "members outside the dialect stay; of several the last, since chunks are read and written",
         "pass-through keeps them all; a translated answer has those of the dialect, cache hits in"
         " `cached_tokens`",
         "both",
         "T63; docs/losses.md",
-        lambda v: v.x.client == "chat" and v.dialect == CHAT and name_in(v),
+        lambda v: (
+            v.x.client == "chat" and v.dialect == CHAT and (name_in(v) or "x_groq" in v.d.path)
+        ),
     ),
     Class(
         "fragments of reasoning_details",
@@ -1169,6 +1208,7 @@ ANSWERS: tuple[Class, ...] = (
             v.gone
             or v.d.path.endswith("thinking")
             or not v.d.parent
+            or v.d.path.endswith("extra_content")
             or (v.extra and v.d.path.endswith("reasoning"))
         ),
         "chat",
@@ -1205,6 +1245,18 @@ ANSWERS: tuple[Class, ...] = (
         "messages",
     ),
     Class(
+        "text behind the first chunk",
+        "answer",
+        r"content\[\]\.text",
+        "a chunk with usage is taken for the last one",
+        "all of it",
+        "Plexus",
+        "T36: some vendors count in every chunk",
+        lambda v: str(v.d.plexus).startswith(str(v.d.parent)),
+        "messages",
+        routes=("openrouter", "vercel"),
+    ),
+    Class(
         "filler and white space",
         "answer",
         r"(content\[\]|content\[\]\.text|choices\[\]\.message\.content)",
@@ -1230,7 +1282,7 @@ ANSWERS: tuple[Class, ...] = (
     Class(
         "content that is no text",
         "answer",
-        r"content\[\](\.text)?",
+        r"(content\[\](\.text)?|choices\[\]\.message\.content)",
         "lists of parts and objects go on as they are; refusals and deprecated calls are lost",
         "text",
         "Plexus",

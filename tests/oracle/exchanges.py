@@ -37,7 +37,7 @@ class Route:
     path: str = "/v1"
     parents_path: str = "/v1/chat/completions"
     more: dict[str, Any] = field(default_factory=dict)
-    asks: int = 10
+    asks: int = 12
     answers: int = 12
     tags: tuple[str, ...] = ()
 
@@ -94,21 +94,21 @@ ROUTES = (
         path=_ON_VERTEX,
         parents_path=f"{_ON_VERTEX}/endpoints/openapi/chat/completions",
     ),
-    _step("deepseek", None, "field-reasoning-content"),
-    _step("openrouter", {"provider": {"only": ["a"]}}, "thinking"),
-    _step("groq", None, "tool-call"),
-    _step("cerebras"),
-    _step("vercel", {"providerOptions": {"gateway": {"only": ["a"]}}}, "thinking"),
-    _step("tooluse", None, "tool-call"),
+    _step("deepseek", None, "field-reasoning-content", "thinking-replay"),
+    _step("openrouter", {"provider": {"only": ["a"]}}, "thinking", "cache-control"),
+    _step("groq", None, "tool-call", "cache-control"),
+    _step("cerebras", None, "cache-control", "thinking"),
+    _step("vercel", {"providerOptions": {"gateway": {"only": ["a"]}}}, "thinking", "images"),
+    _step("tooluse", None, "tool-call", "tool-choice"),
     _step("enhancetool", None, "tool-call"),
-    _step("reasoning", None, "field-reasoning-content"),
-    _step("forcereasoning"),
+    _step("reasoning", None, "field-reasoning-content", "thinking"),
+    _step("forcereasoning", None, "thinking-replay"),
     _step("extrathinktag", None, "think-tags"),
-    _step("maxtoken", {"max_tokens": 50}),
+    _step("maxtoken", {"max_tokens": 50}, "max-tokens"),
     _step("maxcompletiontokens"),
     _step("sampling", {"max_tokens": 60, "temperature": 0.25, "top_p": 0.5}),
     _step("streamoptions"),
-    _step("cleancache"),
+    _step("cleancache", None, "cache-control", "field-reasoning-content"),
     _step("customparams", {"top_k": 4, "metadata": {"team": "a"}}),
 )
 
@@ -186,7 +186,7 @@ def exchanges() -> Iterator[Exchange]:
     for route in ROUTES:
         for client, dialect in DIALECTS.items():
             asked = [c for c in every if c.dialect == dialect and c.request and _is_call(c)]
-            for case in _some(asked, route.asks, ()):
+            for case in _some(asked, route.asks, route.tags):
                 assert case.request is not None
                 yield _ask(case, client, route, case.request)
     for failed in (False, True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 from tests.clients.processes import Talker
 from tests.faults.server import FaultServer, Peer, Request, fault_server
 from tests.gateway.harness import ENVIRONMENT, Gateway, gateway
-from tests.oracle.exchanges import PATHS, ROUTES, Exchange, Route
+from tests.oracle.exchanges import CORPUS, PATHS, ROUTES, Exchange, Route
 
 JS = Path(__file__).parent / "js"
 INSTALLED = JS / "node_modules" / "@musistudio" / "llms"
@@ -21,6 +22,16 @@ KEY = ENVIRONMENT["UPSTREAM_KEY"]
 CLIENT_KEY = "sk-client-0ddba11"
 PATIENCE = 5.0
 """Seconds after which an answer that has not ended will not end."""
+
+
+def missing() -> str:
+    """What the comparison needs and is not here, in words; empty when all is."""
+    if not CORPUS.is_dir():
+        return "../shared/corpus with the recorded traffic"
+    if shutil.which("node") is None:
+        return "node >= 20"
+    return "" if INSTALLED.is_dir() else "the package that `make oracle` installs"
+
 
 TOKEN = json.dumps({"access_token": KEY, "token_type": "Bearer", "expires_in": 3600}).encode()
 
