@@ -842,17 +842,6 @@ REQUESTS = (
         routes=("maxtoken", "sampling"),
     ),
     Class(
-        "members of an option",
-        "ask",
-        r"body\.provider\..+",
-        "an option of `openrouter` replaces a client's member whole",
-        "objects are merged, the option wins",
-        "both",
-        "deviations, `openrouter`",
-        lambda v: v.gone and v.d.plexus == v.x.body["provider"][v.d.path.split(".")[2]],
-        routes=("openrouter",),
-    ),
-    Class(
         "cache markers at chat providers",
         "ask",
         r"body\.messages\[\]\.(content|cache_control|content\[\]\.cache_control)",
