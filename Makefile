@@ -46,6 +46,8 @@ regen: .venv/.dev ## rewrite generated/, golden files and generated pages of doc
 	$(BIN)/plexus build
 	$(BIN)/python -m tools.losses >docs/losses.md
 	$(BIN)/python -m tools.vendors >docs/vendors.md
+	$(BIN)/python -m tools.models >docs/models.md
+	$(BIN)/python -m tools.matrix >docs/matrix.md
 	$(BIN)/python -m pytest --regen
 
 lock: ## lock the dependencies again (needs uv)

@@ -28,8 +28,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "httptools",
             "httpx",
             "httpx2",
+            "backports",
             "botocore",
+            "brotli",
+            "compression",
             "google",
+            "websockets",
         },
     ),
     "compiler": (

@@ -23,8 +23,9 @@ request that is passed through is not edited for it; one that the model would re
 
 A provider gets the profile that its key `profile` names, else the one whose host its URL has.
 Another host has none. `plexus explain ALIAS` says which profile it is, what chose it and what it
-comes to. A provider's and a model's own `capabilities` win over it, key by key. For a server that
-is none of these, `"profile": "compatible"` is the cautious choice.
+comes to. It wins over what is [known of the model](models.md); a provider's and a model's own
+`capabilities` win over it, key by key. For a server that is none of these,
+`"profile": "compatible"` is the cautious choice.
 
 `openai_extras` stands for {", ".join(f"`{name}`" for name in EXTRAS[:7])},
 {", ".join(f"`{name}`" for name in EXTRAS[7:])}.

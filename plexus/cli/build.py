@@ -44,8 +44,6 @@ def without_collector(run: Callable[[Namespace], int]) -> Callable[[Namespace], 
 def check(arguments: Namespace) -> int:
     """All diagnostics; nothing is written and ``generated/`` is not looked at."""
     examined = examine(config_path(arguments))
-    if not examined.failed:
-        planned(examined)
     if arguments.env:
         examined = _with_environment(examined)
     show(examined, arguments.format)

@@ -21,9 +21,15 @@ def client(arguments: Namespace) -> int:
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
     root = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
-    print(
-        _PASTE[arguments.client].format(root=root, key=_key(config), model=_model(config)), end=""
+    names = _names(config)
+    listed = [name for name in names if name.startswith(_LISTED)]
+    said = _PASTE[arguments.client].format(
+        root=root,
+        key=_key(config),
+        model=(listed or names or ["<model>"])[0],
+        listed=_SHOWN.format(names=", ".join(listed[:8])) if listed else _HIDDEN,
     )
+    print(said, end="")
     return 0
 
 
@@ -35,13 +41,20 @@ def _key(config: Config) -> str:
     return f"${named}" if named else "<your key>"
 
 
-def _model(config: Config) -> str:
-    """The alias to show; Claude Code lists only what looks like Claude."""
+def _names(config: Config) -> list[str]:
+    """Every name that a client may ask for."""
     names = [name for name in config.aliases if name != "*"]
-    names += [name for alias in config.aliases.values() for _, name in alias.additional]
-    claude = [name for name in names if name.startswith("claude")]
-    return (claude or names or ["<model>"])[0]
+    return names + [name for alias in config.aliases.values() for _, name in alias.additional]
 
+
+_LISTED = ("claude", "anthropic")
+"""How a name must begin for Claude Code to list it (ecosystem.md §1.3; traps T96)."""
+_SHOWN = """\
+# /model lists the names of this gateway that begin with "claude" or "anthropic": {names}
+export CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1"""
+_HIDDEN = """\
+# /model lists no name of this gateway: it shows only those that begin with "claude" or "anthropic".
+# Give an alias one more name for it, as in  "additional_aliases": ["claude-fast"]"""
 
 _PASTE = {
     "openai": """\
@@ -67,12 +80,12 @@ client.messages.create(
 )
 """,
     "claude-code": """\
-# environment of Claude Code; the base URL has no /v1.
-# Its model list shows names that begin with "claude": give an alias such an additional name.
+# environment of Claude Code; the base URL has no /v1
 export ANTHROPIC_BASE_URL={root}
 export ANTHROPIC_AUTH_TOKEN={key}
 export ANTHROPIC_MODEL={model}
 export ANTHROPIC_DEFAULT_HAIKU_MODEL={model}
+{listed}
 claude
 """,
     "codex": """\

@@ -18,14 +18,15 @@ from plexus.compiler.shape import schema_text
 
 SCHEMA = Path("schema") / "plexus.schema.json"
 
+# The one with the least room first: what fits there fits the others.
 _VENDORS = {
-    "OPENAI_API_KEY": ("openai", "openai-chat", "https://api.openai.com/v1", "gpt-5.4-mini"),
     "ANTHROPIC_API_KEY": (
         "anthropic",
         "anthropic-messages",
         "https://api.anthropic.com/v1",
         "claude-haiku-4-5",
     ),
+    "OPENAI_API_KEY": ("openai", "openai-chat", "https://api.openai.com/v1", "gpt-5.4-mini"),
     "GEMINI_API_KEY": (
         "gemini",
         "gemini",

@@ -149,6 +149,7 @@ class Server(Struct, frozen=True):
     cors: tuple[str, ...] = ()
     body_limit: int = 32 * 1024 * 1024
     forward_rate_limits: bool | None = None
+    estimate_tokens: bool = True
 
 
 class Log(Struct, frozen=True):
@@ -341,6 +342,7 @@ def _server(data: dict[str, Json]) -> Server:
         cors=tuple(sorted(item for item in data.get("cors", []) if item is not None)),
         body_limit=int(data.get("body_limit", 32 * 1024 * 1024)),
         forward_rate_limits=data.get("forward_rate_limits"),
+        estimate_tokens=data.get("estimate_tokens", True),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from plexus.compiler import catalog
+from plexus.compiler import catalog, fit
 from plexus.compiler.diagnostics import printable
 from plexus.compiler.factory import Constructor
 from plexus.compiler.losses import LossRow, Tables
@@ -30,6 +30,8 @@ def explain(plan: Plan, name: str, dialect: str | None = None) -> str:
     lines = [_title(alias)]
     for target, weight in alias.targets:
         lines += ["", *_target(alias, target, weight, dialect)]
+    if together := [*fit.rows(alias)]:
+        lines += ["", "  together", *together]
     if dialect is None:
         lines += ["", *_counts(alias)]
     else:
@@ -83,6 +85,8 @@ def _target(
         yield f"    {said}"
     if target.profile is not None:
         yield f"    {_profile(target.profile)}"
+    if target.data is not None:
+        yield f"    model known by its name ({target.data.date})"
     if target.capabilities:
         yield from _capabilities(target.capabilities)
     for made in (*target.steps, *target.wire_steps):
@@ -219,6 +223,7 @@ def as_data(plan: Plan, name: str, dialect: str | None = None) -> dict[str, Any]
         "targets": [
             _target_data(alias, target, weight, dialect, tables) for target, weight in alias.targets
         ],
+        "unfit": [msgspec.to_builtins(finding) for finding in fit.findings(alias)],
     }
 
 
@@ -230,12 +235,13 @@ def _target_data(
     tables: Tables,
 ) -> dict[str, Any]:
     limits = alias.alias.timeouts.over(target.timeouts)
-    profile = target.profile
+    profile, data = target.profile, target.data
     return {
         "name": target.name,
         "weight": weight,
         "timeouts": {name: getattr(limits, name) for name in limits.__struct_fields__},
         "profile": None if profile is None else _profile_data(profile),
+        "model": None if data is None else {"source": data.source, "date": data.date},
         "capabilities": target.capabilities,
         "steps": [_step_data(made) for made in (*target.steps, *target.wire_steps)],
         "routes": [

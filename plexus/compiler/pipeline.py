@@ -1,7 +1,8 @@
 """plexus.json → generated/: the straight line of ``plexus build``.
 
 read → parse → shape → config → resolve → plan → render → write.  Each stage takes the result of
-the one before and reports everything it finds; errors stop the line before the plan.
+the one before and reports everything it finds; errors stop the line before the plan, which may
+still have warnings of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plexus import __version__
-from plexus.compiler import config, parents, shape, source
+from plexus.compiler import config, fit, parents, shape, source
 from plexus.compiler.diagnostics import Diagnostic, errors, in_order
 from plexus.compiler.plan import Plan, make
 from plexus.compiler.resolve import Resolved, resolve
@@ -21,12 +22,13 @@ from plexus.manifest import NAME, Manifest, canonical, digest
 
 
 class Examined(Struct, frozen=True):
-    """A config that was looked at.  ``resolved`` is None when there are errors."""
+    """A config that was looked at.  ``resolved`` and ``plan`` are None when there are errors."""
 
     file: str
     diagnostics: tuple[Diagnostic, ...]
     document: Document | None = None
     resolved: Resolved | None = None
+    plan: Plan | None = None
 
     @property
     def failed(self) -> bool:
@@ -53,8 +55,12 @@ def _examined(file: str, document: Document | None, found: list[Diagnostic]) -> 
     loaded = parents.applied(config.load(shaped.data), shaped.data)
     resolved, more = resolve(document, loaded, shaped.written)
     diagnostics = _reported(document, found, [*wrong, *more])
-    done = None if errors(diagnostics) else resolved
-    return Examined(file, diagnostics, document, done)
+    if errors(diagnostics):
+        return Examined(file, diagnostics, document)
+    plan = make(resolved, Path(file).name)
+    unfit = fit.diagnostics(document, plan)
+    diagnostics = _reported(document, found, [*wrong, *more, *unfit])
+    return Examined(file, diagnostics, document, resolved, plan)
 
 
 def _reported(
@@ -80,8 +86,8 @@ def _reported(
 
 def planned(examined: Examined) -> Plan:
     """The plan of a config without errors."""
-    assert examined.resolved is not None
-    return make(examined.resolved, Path(examined.file).name)
+    assert examined.plan is not None
+    return examined.plan
 
 
 def generated(examined: Examined) -> dict[str, bytes]:

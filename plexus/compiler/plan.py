@@ -15,6 +15,7 @@ from plexus.compiler import catalog, names, parents
 from plexus.compiler.candidates import PREFERENCE, ways
 from plexus.compiler.config import Alias, Config, Model, Provider, StepUse, Timeouts
 from plexus.compiler.factory import Constructor
+from plexus.compiler.models import Known, known
 from plexus.compiler.profiles import profiles
 from plexus.compiler.resolve import Chosen, Resolved
 from plexus.routing.target import Condition
@@ -41,9 +42,10 @@ class Route(Struct, frozen=True):
 
 
 class PlannedTarget(Struct, frozen=True):
-    """``capabilities`` are those that are known: profile, provider and model, merged.
+    """``capabilities`` are those that are known: model data, profile, provider and model, merged.
 
-    ``named``: what names decide, in words.
+    ``proofs``: the family whose thinking goes back to it, which on Bedrock the model's id tells.
+    ``data``: what is shipped about the model.  ``named``: what names decide, in words.
     """
 
     name: str
@@ -51,7 +53,9 @@ class PlannedTarget(Struct, frozen=True):
     model: str
     module: str
     family: str
+    proofs: str
     profile: Chosen | None
+    data: Known | None
     capabilities: dict[str, Any]
     steps: tuple[Constructor, ...]
     wire_steps: tuple[Constructor, ...]
@@ -150,14 +154,19 @@ def _target(resolved: Resolved, provider: Provider, name: str, module: str) -> P
     steps, wire_steps = _chain(resolved, provider, uses)
     spoken = parents.pinned(uses, _spoken(resolved, provider))
     profile = _profile(resolved, provider, uses)
-    capabilities = _capabilities(provider, profile, model)
+    family = _family(provider, profile, spoken)
+    proofs = _proofs(family, name, spoken)
+    data = None if provider.echo else known(name, proofs, spoken)
+    capabilities = _capabilities(data, provider, profile, model)
     return PlannedTarget(
         name=f"{provider.name}/{name}",
         provider=provider,
         model=name,
         module=module,
-        family=_family(provider, profile, spoken),
+        family=family,
+        proofs=proofs,
         profile=profile,
+        data=data,
         capabilities=capabilities,
         named=parents.said(uses),
         steps=steps,
@@ -217,15 +226,27 @@ def _family(provider: Provider, profile: Chosen | None, spoken: tuple[str, ...])
     return catalog.dialect(spoken[0]).FAMILY
 
 
-def _capabilities(provider: Provider, profile: Chosen | None, model: Model) -> dict[str, Any]:
-    """What the profile says, under the provider's words, under the model's own."""
-    known = {} if profile is None else profiles()[profile.name].of(model.name)
-    known |= provider.capabilities
-    known |= model.capabilities
+def _proofs(family: str, model: str, spoken: tuple[str, ...]) -> str:
+    """The family of one model: on Bedrock its id says more than the provider's."""
+    if "bedrock-converse" not in spoken:
+        return family
+    from plexus.transformers.bedrock_converse.models import family_of
+
+    return family_of(TargetModel(provider="", model=model, family=family))
+
+
+def _capabilities(
+    data: Known | None, provider: Provider, profile: Chosen | None, model: Model
+) -> dict[str, Any]:
+    """What is shipped about the model, under the profile, the provider's and its own words."""
+    said = {} if data is None else dict(data.capabilities)
+    said |= {} if profile is None else profiles()[profile.name].of(model.name)
+    said |= provider.capabilities
+    said |= model.capabilities
     for name in ("max_output_tokens", "context_window"):
         if (value := getattr(model, name)) is not None:
-            known[name] = value
-    return dict(sorted(known.items()))
+            said[name] = value
+    return dict(sorted(said.items()))
 
 
 def timeouts(config: Config, provider: Provider, model: Model) -> Timeouts:

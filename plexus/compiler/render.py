@@ -360,6 +360,8 @@ def _setting_values(config: Config) -> Iterator[tuple[str, Expr]]:
         yield "body_limit", server.body_limit
     if server.forward_rate_limits is not None:
         yield "forward_rate_limits", server.forward_rate_limits
+    if not server.estimate_tokens:
+        yield "estimate_tokens", False
     if config.log.level != "info":
         yield "log_level", config.log.level
     if config.log.format is not None:

@@ -9,7 +9,7 @@ from falcon.asgi import App, Request, Response
 
 from plexus.gateway.channel import KEY, Channel, ClientGone
 from plexus.gateway.connection import Connection
-from plexus.gateway.entry import CALLS, PinnedEndpoint, SharedEndpoint
+from plexus.gateway.entry import BARE, CALLS, DeploymentEndpoint, PinnedEndpoint, SharedEndpoint
 from plexus.gateway.errors import no_route, refuse
 from plexus.gateway.gemini import GeminiEndpoint
 from plexus.gateway.headers import counters
@@ -26,17 +26,18 @@ def create_app(services: Services) -> Connection:
     app: App[Request, Response] = App()
     app.req_options.strip_url_path_trailing_slash = True
     table, models = services.generation.table, ModelEndpoint(services)
-    for path, call in CALLS.items():
+    for path, call in {**CALLS, **BARE}.items():
         app.add_route(path, SharedEndpoint(services, call))
-        if call.dialect in ("openai-chat", "openai-responses"):
-            # For clients that were given a base URL without /v1.
-            app.add_route(path.removeprefix("/v1"), SharedEndpoint(services, call))
+        if call.dialect != "anthropic-messages":
+            # Azure's newer addresses.
+            app.add_route(f"/openai{path}", SharedEndpoint(services, call))
+    app.add_route("/openai/deployments/{call:path}", DeploymentEndpoint(services))
     gemini = GeminiEndpoint(services)
     by_name = ModelByName(services, models, gemini)
-    for version in ("v1", "v1beta", "v1alpha"):
-        app.add_route(f"/{version}/models", models)
-        app.add_route(f"/{version}/models/{{name:path}}", by_name)
-        app.add_route(f"/{version}/tunedModels/{{name:path}}", gemini)
+    for version in ("", "/v1", "/v1beta", "/v1alpha", "/openai", "/openai/v1"):
+        app.add_route(f"{version}/models", models)
+        app.add_route(f"{version}/models/{{name:path}}", by_name)
+        app.add_route(f"{version}/tunedModels/{{name:path}}", gemini)
     app.add_route("/aliases/{pinned:path}", PinnedEndpoint(services, table.aliases, models))
     app.add_route("/targets/{pinned:path}", PinnedEndpoint(services, table.targets, models))
     app.add_route("/health", Health(services))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from plexus.gateway.limits import Limits
 from plexus.gateway.upstream.base import UpstreamAnswer, UpstreamFailed
-from plexus.routing.failover import Verdict, judge
+from plexus.routing.failover import CLIENT_STATUSES, Verdict, judge
 from plexus.routing.target import Target
 from plexus.transformers.translation import Failure, Prepared
 from plexus.unified.errors import UnifiedError, UpstreamDetail
@@ -40,6 +40,14 @@ class AttemptFailed(Exception):
         self.called = called
         status = None if failure is None else failure.status
         self.verdict = judge(error, status) if verdict is None else verdict
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether the client's request is at fault, and not the target or the way there."""
+        if not self.called:
+            return self.error.kind != "not_found"
+        status = None if self.failure is None else self.failure.status
+        return self.verdict is Verdict.RETURN and status in CLIENT_STATUSES
 
     @property
     def summary(self) -> str:

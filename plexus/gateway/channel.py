@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import Struct
+
 from plexus.gateway.head import has_body
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
@@ -28,6 +30,20 @@ Task: TypeAlias = "asyncio.Task[Any]"
 KEY = "plexus"
 """Where the scope of a request holds its Channel."""
 
+VIA = "plexus.via"
+"""Where the scope of a request that came in a WebSocket's frame holds a Via."""
+
+
+class Via(Struct, frozen=True):
+    """How a request came that was no HTTP request.
+
+    ``framing`` as ClientCall has it.  ``warm``: it only announces a conversation and no target is
+    asked (``generate: false``).
+    """
+
+    framing: Callable[[], Encoder]
+    warm: bool = False
+
 
 _LINGER_S = 1.0
 _LINGER_BYTES = 64 * 1024 * 1024
@@ -44,7 +60,8 @@ class Channel:
     go out with every answer.  ``record`` becomes the log line.  ``dialect`` is the route's, once it
     is known, ``operation`` what is asked for beside chat; ``asked`` the guarded body, once it is
     read; ``framing`` makes the encoder of a client that asked for another framing than its
-    dialect's own.  ``on_error`` writes an error into a stream that has begun.
+    dialect's own.  ``warm`` as Via has it.  ``on_error`` writes an error into a stream that has
+    begun.
     """
 
     def __init__(
@@ -71,6 +88,7 @@ class Channel:
         self.asked: Asked | None = None
         self.operation: Operation | None = None
         self.framing: Callable[[], Encoder] | None = None
+        self.warm = False
         self.on_error: Callable[[UnifiedError], Awaitable[None]] | None = None
         self._task = task
         self._receive = receive

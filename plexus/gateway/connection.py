@@ -1,30 +1,53 @@
 """The ASGI layer around Falcon (design decision 11).
 
 It refuses malformed heads, watches for clients that leave, and lets the exchange write to the
-client itself; what Falcon sends afterwards is dropped.
+client itself; what Falcon sends afterwards is dropped.  A WebSocket is opened here; each of its
+frames comes back as a request.
 """
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from math import inf
 from time import perf_counter
 
-from plexus.gateway.channel import KEY, Channel, ClientGone, Message, Receive, Scope, Send, Task
+from plexus.gateway.channel import (
+    KEY,
+    VIA,
+    Channel,
+    ClientGone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Task,
+    Via,
+)
 from plexus.gateway.cors import Cors
-from plexus.gateway.errors import STOPPING, refuse
-from plexus.gateway.head import check_head, check_upgrade, folded, wants_websocket
+from plexus.gateway.entry import admit
+from plexus.gateway.errors import NO_WEBSOCKET, STOPPING, refuse
+from plexus.gateway.head import (
+    check_handshake,
+    check_head,
+    check_upgrade,
+    folded,
+    serves_websocket,
+    wants_websocket,
+)
 from plexus.gateway.headers import counters
 from plexus.gateway.record import Record
 from plexus.gateway.reply import RawHeaders
 from plexus.gateway.services import Services
+from plexus.gateway.session import Session, denial
 from plexus.gateway.watch import Watch
 from plexus.unified.errors import PlexusError, UnifiedError
 
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_UPGRADE = UnifiedError(
-    kind="invalid_request",
-    message="WebSocket connections are not served; use plain HTTP requests",
-    status=426,
+_UPGRADE: RawHeaders = [(b"upgrade", b"http/1.1"), (b"connection", b"close, upgrade")]
+_FOREIGN = UnifiedError(
+    kind="permission",
+    message='pages of this origin may not open a WebSocket here: add it to "cors" in the config',
+    status=403,
     should_retry=False,
 )
 
@@ -40,23 +63,12 @@ class Connection:
         self._cors = Cors(services.settings.cors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"the server was set up to speak HTTP only, not {scope['type']}")
-        loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        headers = folded(scope["headers"])
-        request_id = self._request_id(headers)
-        record = Record(request_id, f"{scope['method']} {scope['path']}", perf_counter())
-        watch = Watch(loop, task, self._services.limits.keep_alive)
-        channel = Channel(scope, receive, send, headers, task, watch, record)
-        tag = request_id.encode("ascii")
-        channel.common = [
-            (b"x-request-id", tag),
-            (b"request-id", tag),
-            (b"x-plexus-config", self._services.config),
-            *self._cors.headers(headers),
-        ]
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send, task)
+            return
+        channel = self._channel(scope, receive, send, task)
         scope[KEY] = channel
         self._services.open[channel] = task
         try:
@@ -64,19 +76,54 @@ class Connection:
         finally:
             del self._services.open[channel], scope[KEY]
             channel.close()
-            self._services.log.info("request", **record.fields(perf_counter()))
+            self._services.log.info("request", **channel.record.fields(perf_counter()))
+
+    def _channel(self, scope: Scope, receive: Receive, send: Send, task: Task) -> Channel:
+        via: Via | None = scope.get(VIA)
+        headers = folded(scope["headers"])
+        request_id = self._request_id(headers)
+        method = scope["method"] if via is None else "WS"
+        record = Record(request_id, f"{method} {scope['path']}", perf_counter())
+        # A WebSocket has pings of its own, and its errors keep their status the longer.
+        beat = self._services.limits.keep_alive if via is None else inf
+        watch = Watch(asyncio.get_running_loop(), task, beat)
+        channel = Channel(scope, receive, send, headers, task, watch, record)
+        if via is not None:
+            channel.framing, channel.warm = via.framing, via.warm
+        tag = request_id.encode("ascii")
+        channel.common = [
+            (b"x-request-id", tag),
+            (b"request-id", tag),
+            (b"x-plexus-config", self._services.config),
+            *self._cors.headers(headers),
+        ]
+        return channel
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send, task: Task) -> None:
+        """A WebSocket, from its handshake to its close; a refused one is a plain HTTP answer."""
+        services = self._services
+        channel = self._channel({**scope, "method": "GET"}, receive, denial(send), task)
+        record = channel.record
+        try:
+            check_head(scope["headers"], scope["http_version"], services.limits)
+            if not self._cors.admits(channel.headers):
+                raise PlexusError(_FOREIGN)
+            admit(channel, services)
+            session = Session(self, scope, receive, send, services, record)
+            await session.run(channel.common)
+        except PlexusError as problem:
+            own = _UPGRADE if problem.error.status == 426 else []
+            await refuse(channel, problem.error, [*own, *counters(record)])
+        finally:
+            channel.close()
+            services.log.info("request", **record.fields(perf_counter()))
 
     async def _run(self, scope: Scope, channel: Channel, task: Task) -> None:
         """Falcon, and what happens when it is cut short."""
         try:
             check_head(scope["headers"], scope["http_version"], self._services.limits)
             if wants_websocket(channel.headers):
-                upgrade: RawHeaders = [
-                    (b"upgrade", b"http/1.1"),
-                    (b"connection", b"close, upgrade"),
-                    *counters(channel.record),
-                ]
-                await refuse(channel, _UPGRADE, upgrade)
+                await _refuse_upgrade(scope, channel)
                 return
             check_upgrade(channel.headers)
             if self._cors.is_preflight(channel):
@@ -104,6 +151,19 @@ class Connection:
             if given is not None and _ID.fullmatch(given):
                 return given.decode("ascii")
         return f"req_{self._services.random.getrandbits(96):024x}"
+
+
+async def _refuse_upgrade(scope: Scope, channel: Channel) -> None:
+    """The upgrades that the server left to HTTP: at other addresses, and broken ones."""
+    error = NO_WEBSOCKET
+    version: RawHeaders = []
+    if serves_websocket(channel.path):
+        try:
+            url = b"?".join((scope["raw_path"], scope["query_string"]))
+            check_handshake(scope["method"], scope["http_version"], url, scope["headers"])
+        except PlexusError as problem:
+            error, version = problem.error, [(b"sec-websocket-version", b"13")]
+    await refuse(channel, error, [*_UPGRADE, *version, *counters(channel.record)])
 
 
 def _note_gone(channel: Channel) -> None:

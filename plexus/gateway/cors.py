@@ -26,8 +26,8 @@ _STAINLESS = (
 
 _EXPOSED = (
     b"x-request-id, request-id, retry-after, x-should-retry, x-plexus-attempt-log, "
-    b"x-plexus-attempts, x-plexus-config, x-plexus-model, x-plexus-overhead-ms, x-plexus-provider, "
-    b"x-plexus-upstream-request-id, x-plexus-warnings"
+    b"x-plexus-attempts, x-plexus-config, x-plexus-estimated, x-plexus-model, "
+    b"x-plexus-overhead-ms, x-plexus-provider, x-plexus-upstream-request-id, x-plexus-warnings"
 )
 _ALLOW_HEADERS = b", ".join((_ALLOWED, *(b"x-stainless-" + name for name in _STAINLESS)))
 
@@ -38,6 +38,11 @@ class Cors:
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._all = "*" in origins
         self._origins = frozenset(origin.encode("ascii", "replace") for origin in origins)
+
+    def admits(self, request: dict[bytes, bytes]) -> bool:
+        """Whether the page that opens a WebSocket may: browsers ask nobody before they do."""
+        origin = request.get(b"origin")
+        return origin is None or self._all or origin in self._origins
 
     def headers(self, request: dict[bytes, bytes]) -> RawHeaders:
         """What every answer to a page of an allowed origin carries."""

@@ -17,7 +17,7 @@ from plexus.gateway.attempt import (
 from plexus.gateway.channel import Channel
 from plexus.gateway.downstream import Downstream
 from plexus.gateway.errors import error_headers, refuse
-from plexus.gateway.headers import attempt_headers, upstream_headers, warnings_header
+from plexus.gateway.headers import attempt_headers, counters, upstream_headers, warnings_header
 from plexus.gateway.outcome import Outcome, conclude, words
 from plexus.gateway.relay import Relay
 from plexus.gateway.reply import RawHeaders
@@ -39,8 +39,10 @@ _TRIES = 3
 class Asking(Struct, frozen=True, kw_only=True):
     """Who is asked, in which order, and what may be shown of it.
 
-    ``timeouts`` are the alias's own, None for those of each target.  ``translate`` says how a
-    target is asked for ``what``, None when it cannot be.
+    ``timeouts`` are the alias's own, None for those of each target; ``within`` seconds is as long
+    as anything may take.  ``translate`` says how a target is asked for ``what``, None when it
+    cannot be; that is a 404 for what is ``optional``.  ``otherwise`` makes an estimate when no
+    target has an answer.
     """
 
     targets: Sequence[Target]
@@ -48,6 +50,13 @@ class Asking(Struct, frozen=True, kw_only=True):
     reveal: bool
     what: str
     translate: Callable[[Target, ClientCall], Translation | None]
+    optional: bool = False
+    within: float | None = None
+    otherwise: Callable[[ClientCall], bytes] | None = None
+
+    def times(self, target: Target) -> Timeouts:
+        found = self.timeouts or target.timeouts
+        return found if self.within is None else found.within(self.within)
 
 
 class Exchange:
@@ -94,12 +103,28 @@ class Exchange:
                 self._note(failed)
                 if failed.verdict is Verdict.RETURN:
                     break
+        if self._asking.otherwise is not None and not any(failed.mistaken for failed in failures):
+            await self._estimate(self._asking.otherwise)
+            return
         await self._refuse(conclude(failures, self._asking.reveal))
 
     def _budget(self) -> float:
         """Seconds after which no further target is tried (docs/decisions/0014)."""
-        first = self._asking.targets[0]
-        return _TRIES * (self._asking.timeouts or first.timeouts).first_content
+        return _TRIES * self._asking.times(self._asking.targets[0]).first_content
+
+    async def _estimate(self, otherwise: Callable[[ClientCall], bytes]) -> None:
+        """No target has counted.  Raises PlexusError where an estimate would be invented."""
+        body = otherwise(self._call)
+        self._succeeded()
+        await self._channel.send(
+            200,
+            [
+                (b"content-type", b"application/json"),
+                (b"x-plexus-estimated", b"true"),
+                *counters(self._record),
+            ],
+            body,
+        )
 
     async def _try(self, target: Target) -> None:
         """One target; once in a request a second time, if its refusal taught what is right.
@@ -189,7 +214,12 @@ class Exchange:
         translation = self._asking.translate(target, self._call)
         if translation is None:
             message = f"{target.name} does not serve {self._asking.what}"
-            error = UnifiedError(kind="unsupported", message=message, code="plexus_unsupported")
+            error = UnifiedError(
+                kind="not_found" if self._asking.optional else "unsupported",
+                message=message,
+                code="plexus_unsupported",
+                should_retry=False if self._asking.optional else None,
+            )
             raise AttemptFailed(target, error, called=False)
         try:
             known = self._known(target, translation)
@@ -201,7 +231,7 @@ class Exchange:
 
     async def _ask(self, target: Target, translation: Translation, prepared: Prepared) -> None:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
-        timeouts = self._asking.timeouts or target.timeouts
+        timeouts = self._asking.times(target)
         link = self._services.link(target.provider.name, translation.upstream.NAME)
         self._mark = perf_counter()
         until = self._loop.time() + timeouts.first_content
@@ -305,7 +335,7 @@ class Exchange:
             headers=headers,
         )
         try:
-            await relay.run(first, self._asking.timeouts or target.timeouts, until)
+            await relay.run(first, self._asking.times(target), until)
         finally:
             self._record.usage, self._record.finish = stream.usage, stream.finish
         if stream.failure is None:

@@ -4,13 +4,14 @@ The shared ones find the resource by the model in the body; the pinned ones by t
 hands ``req, resp`` to the generated resource's own responder.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from falcon.asgi import Request, Response
 
 from plexus.gateway.auth import authenticate
 from plexus.gateway.channel import KEY, Channel
-from plexus.gateway.errors import GEMINI, no_route
+from plexus.gateway.errors import NO_WEBSOCKET, no_route
 from plexus.gateway.gemini import gemini_call
 from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.models import ModelEndpoint
@@ -32,9 +33,16 @@ CALLS = {
     "/v1/chat/completions": Call("openai-chat"),
     "/v1/messages": Call("anthropic-messages"),
     "/v1/responses": Call("openai-responses"),
-    **{path: Call("openai-chat", operation) for path, operation in OPERATIONS.items()},
+    **{path: Call(operation.dialect, operation) for path, operation in OPERATIONS.items()},
 }
 """By path."""
+
+
+BARE = {
+    path.removeprefix("/v1"): call
+    for path, call in sorted(CALLS.items(), key=lambda pair: -len(pair[0]))
+}
+"""By path without version, for clients whose base URL has none; longer ones first."""
 
 
 class SharedEndpoint:
@@ -52,6 +60,36 @@ class SharedEndpoint:
         channel.asked = asked = await read_asked(channel, services)
         entry = services.router.find(asked.model, key.may_use)
         await services.resource(entry).on_post(req, resp)
+
+
+class DeploymentEndpoint:
+    """``/openai/deployments/{deployment}/chat/completions`` and its like: Azure's addresses.
+
+    The deployment is the model, whatever the body says; ``api-version`` means nothing here.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def on_post(self, req: Request, resp: Response, call: str) -> None:
+        services = self._services
+        channel: Channel = req.scope[KEY]
+        found = _deployment(call)
+        if found is None:
+            raise PlexusError(no_route(req.method, req.path))
+        model, (channel.dialect, channel.operation) = found
+        key = authenticate(channel, services)
+        channel.asked = await read_asked(channel, services, model)
+        entry = services.router.find(model, key.may_use)
+        await services.resource(entry).on_post(req, resp)
+
+
+def _deployment(call: str) -> tuple[str, Call] | None:
+    """``org/m/chat/completions`` → ``org/m`` and the call."""
+    for path, found in BARE.items():
+        if call.endswith(path) and len(call) > len(path):
+            return call.removesuffix(path), found
+    return None
 
 
 class PinnedEndpoint:
@@ -72,7 +110,7 @@ class PinnedEndpoint:
         name, path = split(pinned)
         call = gemini_call(path, channel.query)
         if call is not None:
-            channel.dialect, channel.framing = GEMINI, call.framing
+            call.enter(channel)
         elif path in CALLS:
             channel.dialect, channel.operation = CALLS[path]
         else:
@@ -98,11 +136,33 @@ class PinnedEndpoint:
 
     def _find(self, channel: Channel, name: str) -> Entry:
         """Raises PlexusError (401, 404)."""
-        key = authenticate(channel, self._services)
-        entry = self._entries.get(name)
-        if entry is None or not key.may_use(entry.alias):
-            raise self._services.router.unknown(name, key.may_use)
-        return entry
+        return _pinned(channel, self._services, self._entries, name)
+
+
+def _pinned(channel: Channel, services: Services, entries: Mapping[str, Entry], name: str) -> Entry:
+    """Raises PlexusError (401, 404)."""
+    key = authenticate(channel, services)
+    entry = entries.get(name)
+    if entry is None or not key.may_use(entry.alias):
+        raise services.router.unknown(name, key.may_use)
+    return entry
+
+
+def admit(channel: Channel, services: Services) -> None:
+    """Whether a WebSocket may be opened at this address; its frames name the model.
+
+    Raises PlexusError (401, 404, 426).
+    """
+    path, table = channel.path.rstrip("/"), services.generation.table
+    if path in ("/v1/responses", "/responses"):
+        authenticate(channel, services)
+        return
+    for lead, entries in (("/aliases/", table.aliases), ("/targets/", table.targets)):
+        name, call = split(path.removeprefix(lead))
+        if path.startswith(lead) and call == "/v1/responses":
+            _pinned(channel, services, entries, name)
+            return
+    raise PlexusError(NO_WEBSOCKET)
 
 
 def split(pinned: str) -> tuple[str, str]:

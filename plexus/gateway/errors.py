@@ -35,8 +35,9 @@ PROVIDER_DIALECTS: dict[str, ProviderDialect] = {
 
 GEMINI = gemini.NAME
 
-_ANTHROPIC_PREFIXES = ("/v1/messages", "/v1/complete", "/api/", "/v1/v1/messages")
-_RESPONSES_PREFIXES = ("/v1/responses", "/v1/v1/responses")
+_ANTHROPIC_PREFIXES = ("/v1/messages", "/messages", "/v1/complete", "/api/", "/v1/v1/messages")
+_RESPONSES_PREFIXES = ("/v1/responses", "/responses", "/v1/v1/responses")
+_GEMINI_PREFIXES = ("/v1beta", "/v1alpha", "/v1/interactions")
 _GEMINI_VERBS = (
     ":generateContent",
     ":streamGenerateContent",
@@ -45,8 +46,15 @@ _GEMINI_VERBS = (
     ":batchEmbedContents",
     ":predict",
 )
-_GEMINI_UNSERVED = _GEMINI_VERBS[2:]
 _WAIT_MAX = 60
+
+NO_WEBSOCKET = UnifiedError(
+    kind="invalid_request",
+    message="WebSocket connections are served at /v1/responses only; use plain HTTP requests here",
+    status=426,
+    should_retry=False,
+)
+"""Codex falls back to HTTP at once on this status alone (design decision 15)."""
 
 STOPPING = UnifiedError(
     kind="overloaded", message="Plexus is shutting down; try again", retry_after=1.0
@@ -58,10 +66,10 @@ def dialect_of(path: str) -> str:
 
     Embeddings and unknown paths share the chat dialect's error body.
     """
-    path = _from_version(path)
+    path = _from_version(path).removeprefix("/openai")
     if path.startswith(_ANTHROPIC_PREFIXES):
         return anthropic_messages.NAME
-    if path.startswith(("/v1beta", "/v1alpha")) or path.endswith(_GEMINI_VERBS):
+    if path.startswith(_GEMINI_PREFIXES) or path.endswith(_GEMINI_VERBS):
         return GEMINI
     if path.startswith(_RESPONSES_PREFIXES):
         return openai_responses.NAME
@@ -96,14 +104,11 @@ def error_headers(error: UnifiedError) -> RawHeaders:
 GUIDE = (
     "Plexus serves POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and "
     "OpenAI's other endpoints, /v1beta/models/{model}:generateContent and :streamGenerateContent, "
-    "and GET /v1/models"
+    "the counts and embeddings of these dialects, and GET /v1/models"
 )
 
 _UNSERVED = {
-    "/responses/compact": "compaction of responses",
-    "/responses/input_tokens": "token counting",
     "/responses/": "retrieval of stored responses",
-    "/messages/count_tokens": "token counting",
     "/messages/batches": "message batches",
     "/interactions": "the Interactions API",
 }
@@ -113,8 +118,8 @@ def no_route(method: str, path: str) -> UnifiedError:
     """A 404 that says what is served instead, and that a retry is of no use."""
     if "/v1/v1/" in path:
         said = f"{path[:128]} has /v1 twice: leave it out of the base URL that the client is given"
-    elif path.endswith(_GEMINI_UNSERVED):
-        said = f"{path.rpartition(':')[2]} is not served yet"
+    elif path.endswith(":predict"):
+        said = "predict is no verb of Gemini's own API"
     else:
         tail = _from_version(path).removeprefix("/v1")
         known = [what for start, what in _UNSERVED.items() if tail.startswith(start)]

@@ -14,17 +14,25 @@ from plexus.gateway.guard import parse_body, read_body
 from plexus.gateway.services import Services
 from plexus.streaming.framing import Encoder
 from plexus.streaming.json_array import JSONArrayEncoder
+from plexus.transformers.operations import VERBS, Operation
 from plexus.unified.errors import PlexusError
 
-_CALL = re.compile(r"/v1(?:beta|alpha)?/(?:models/|(?=tunedModels/))(.+):([A-Za-z]+)", re.DOTALL)
+_CALL = re.compile(
+    r"(?:/v1(?:beta|alpha)?)?/(?:models/|(?=tunedModels/))(.+):([A-Za-z]+)/?", re.DOTALL
+)
 
 
 class GeminiCall(Struct, frozen=True):
     """A call as its path and query tell it; ``framing`` as ClientCall has it."""
 
     model: str
-    stream: bool
+    stream: bool = False
     framing: Callable[[], Encoder] | None = None
+    operation: Operation | None = None
+
+    def enter(self, channel: Channel) -> None:
+        """The channel knows what its client asks for."""
+        channel.dialect, channel.operation, channel.framing = GEMINI, self.operation, self.framing
 
 
 def gemini_call(path: str, query: bytes) -> GeminiCall | None:
@@ -37,7 +45,9 @@ def gemini_call(path: str, query: bytes) -> GeminiCall | None:
         return None
     model, verb = match.groups()
     if verb == "generateContent":
-        return GeminiCall(model, stream=False)
+        return GeminiCall(model)
+    if verb in VERBS:
+        return GeminiCall(model, operation=VERBS[verb])
     if verb != "streamGenerateContent":
         return None
     asked = parse_qs(query)
@@ -58,7 +68,7 @@ class GeminiEndpoint:
         call = gemini_call(channel.path, channel.query)
         if call is None:
             raise PlexusError(no_route(req.method, req.path))
-        channel.framing = call.framing
+        call.enter(channel)
         key = authenticate(channel, services)
         raw = await read_body(channel, services.settings.body_limit, services.limits)
         channel.asked = parse_body(raw, call.model, call.stream)

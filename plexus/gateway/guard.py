@@ -1,19 +1,17 @@
 """The one body guard in front of every endpoint (design decision 5; reliability.md A12 to A23)."""
 
 import asyncio
-import zlib
 
 import msgspec
 from msgspec import Struct
 
 from plexus.gateway.channel import Channel
+from plexus.gateway.codings import CODINGS, BadCoding
 from plexus.gateway.limits import Limits
 from plexus.gateway.watch import Expired
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.form import FormBody
 from plexus.unified.errors import ErrorKind, PlexusError, UnifiedError, invalid
-
-_WINDOW = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 
 
 class Asked(Struct, frozen=True):
@@ -32,7 +30,7 @@ async def read_body(channel: Channel, limit: int, limits: Limits) -> bytes:
     refused before a byte is read.
     """
     coding = channel.headers.get(b"content-encoding", b"identity").strip().lower()
-    if coding != b"identity" and coding not in _WINDOW:
+    if coding != b"identity" and coding not in CODINGS:
         raise _refused(415, "unsupported", "plexus_bad_encoding", _CODINGS)
     if int(channel.headers.get(b"content-length", b"0")) > limit:
         raise _too_large(limit)
@@ -40,7 +38,7 @@ async def read_body(channel: Channel, limit: int, limits: Limits) -> bytes:
     return raw if coding == b"identity" else unpack(raw, coding, limit)
 
 
-_CODINGS = "this content-encoding is not supported; send gzip, deflate or none"
+_CODINGS = "this content-encoding is not supported; send gzip, deflate, br, zstd or none"
 
 
 async def _receive(channel: Channel, limit: int, seconds: float) -> bytes:
@@ -66,17 +64,16 @@ async def _receive(channel: Channel, limit: int, seconds: float) -> bytes:
 
 
 def unpack(raw: bytes, coding: bytes, limit: int) -> bytes:
-    """``raw`` without its gzip or deflate coding.  Raises PlexusError (400, 413)."""
-    unpacker = zlib.decompressobj(_WINDOW[coding])
+    """``raw`` without its coding, one of CODINGS.  Raises PlexusError (400, 413)."""
     try:
-        body = unpacker.decompress(raw, limit + 1)
-    except zlib.error:
+        body, whole = CODINGS[coding](raw, limit)
+    except BadCoding:
         raise invalid(
             f"the request body is not valid {coding.decode('ascii')}", None, "plexus_bad_encoding"
         ) from None
     if len(body) > limit:
         raise _too_large(limit)
-    if not unpacker.eof or unpacker.unused_data:
+    if not whole:
         raise invalid(
             f"the {coding.decode('ascii')} request body is incomplete or followed by something",
             None,
@@ -96,6 +93,17 @@ def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None)
     except DocumentError as problem:
         raise invalid(str(problem), problem.param, "plexus_bad_json") from None
     return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
+
+
+def check_chat(body: JsonBody) -> None:
+    """Raises PlexusError (400) for a body of the Responses API, as Cursor sends it to chat."""
+    if "input" in body.fields and "messages" not in body.fields:
+        raise invalid(
+            "this body is one of the Responses API (input, and no messages), and the address that "
+            "of chat completions; send it to /v1/responses, where every model answers as well",
+            "messages",
+            "plexus_wrong_api",
+        )
 
 
 def parse_form(raw: bytes, content_type: str, named: str | None = None) -> Asked:

@@ -1,5 +1,7 @@
 """Checks on a request's head that the HTTP parser leaves to us (reliability.md A8 to A11)."""
 
+import re
+
 from plexus.gateway.limits import Limits
 from plexus.gateway.reply import RawHeaders
 from plexus.unified.errors import PlexusError, UnifiedError
@@ -47,8 +49,42 @@ def folded(headers: RawHeaders) -> dict[bytes, bytes]:
 
 
 def wants_websocket(headers: dict[bytes, bytes]) -> bool:
-    """Whether the request asks for an upgrade that nobody here serves."""
+    """Whether the request asks for an upgrade to a WebSocket."""
     return headers.get(b"upgrade", b"").strip().lower() == b"websocket"
+
+
+_NONCE = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_HANDSHAKE_LINE = 8190
+_HANDSHAKE_COUNT = 128
+"""What the WebSocket library takes at most."""
+
+
+def serves_websocket(path: str) -> bool:
+    """Whether WebSockets are served at an address: at those of Responses."""
+    return path.rstrip("/").endswith("/responses")
+
+
+def check_handshake(method: str, http_version: str, url: bytes, headers: RawHeaders) -> None:
+    """Raises PlexusError (400, 426, 431) for an upgrade to a WebSocket that would fail later.
+
+    It is answered over HTTP then, in the dialect of its route.
+    """
+    found = dict(headers)
+    if method != "GET" or http_version != "1.1" or has_body(found):
+        raise _refused(400, "a WebSocket begins with a GET of HTTP/1.1 that has no body")
+    if found.get(b"sec-websocket-version", b"").strip() != b"13":
+        raise _refused(426, "the WebSocket version must be 13")
+    if sum(name == b"sec-websocket-key" for name, _ in headers) != 1 or not _NONCE.fullmatch(
+        found[b"sec-websocket-key"].strip()
+    ):
+        raise _refused(400, "a WebSocket needs one Sec-WebSocket-Key: 16 bytes in base64")
+    lines = [len(url) + len("GET  HTTP/1.1"), *(len(n) + len(v) + 2 for n, v in headers)]
+    if max(lines) > _HANDSHAKE_LINE or len(headers) > _HANDSHAKE_COUNT:
+        raise _refused(
+            431,
+            f"a WebSocket's head may have lines of {_HANDSHAKE_LINE} bytes, and "
+            f"{_HANDSHAKE_COUNT} headers",
+        )
 
 
 def check_upgrade(headers: dict[bytes, bytes]) -> None:

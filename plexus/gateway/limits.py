@@ -10,6 +10,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     silence before a stream's client gets a sign of life.  ``tail``: for what follows a finished
     message (usage, the end).  ``answer``: of a JSON answer.  ``held``: of a stream before its first
     content.  ``error``: of an error answer.  ``stalled``: for a client that does not read.
+    ``session``: of a WebSocket, as OpenAI has it.  ``frames``: that wait on it for their turn.
+    ``ping``: between pings on it.
     """
 
     head: float = 10.0
@@ -17,6 +19,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     keep_alive: float = 15.0
     tail: float = 10.0
     stalled: float = 30.0
+    session: float = 3600.0
+    frames: int = 16
+    ping: float = 20.0
     answer: int = 64 * 1024 * 1024
     held: int = 32 * 1024 * 1024
     error: int = 256 * 1024

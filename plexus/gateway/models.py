@@ -45,7 +45,7 @@ class ModelEndpoint:
         elif channel.dialect == GEMINI:
             body = gemini_list(entries, query)
         else:
-            body = {"object": "list", "data": [openai_model(entry) for entry in entries]}
+            body = {"object": "list", "data": [shared_model(entry) for entry in entries]}
         await _send(channel, body)
 
     async def show_one(self, channel: Channel, entry: Entry, name: str) -> None:
@@ -89,12 +89,25 @@ def asked_dialect(channel: Channel) -> str:
     return GEMINI if google or b"key" in parse_qs(channel.query) else "openai-chat"
 
 
-def openai_model(entry: Entry, name: str | None = None) -> dict[str, object]:
+def shared_model(entry: Entry, name: str | None = None) -> dict[str, object]:
+    """The fields of OpenAI and of Anthropic: both official SDKs read them rightly, so a client that
+    was taken for the other one finds what it looks for (reference/models-embeddings.md §1).
+    """
     found: dict[str, object] = {
         "id": name or entry.name,
         "object": "model",
+        "type": "model",
         "created": 0,
+        "created_at": "1970-01-01T00:00:00Z",
         "owned_by": "plexus",
+        "display_name": entry.display_name or name or entry.name,
+        "max_input_tokens": entry.context_window,
+        "max_tokens": entry.max_output_tokens,
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": None,
+        "capabilities": None,
     }
     if entry.context_window is not None:
         found["context_length"] = entry.context_window
@@ -103,24 +116,13 @@ def openai_model(entry: Entry, name: str | None = None) -> dict[str, object]:
     return found
 
 
-def anthropic_model(entry: Entry, name: str | None = None) -> dict[str, object]:
-    return {
-        "type": "model",
-        "id": name or entry.name,
-        "display_name": entry.display_name or name or entry.name,
-        "created_at": "1970-01-01T00:00:00Z",
-        "max_input_tokens": entry.context_window,
-        "max_tokens": entry.max_output_tokens,
-    }
-
-
 def gemini_model(entry: Entry, name: str | None = None) -> dict[str, object]:
     found: dict[str, object] = {
         "name": f"models/{name or entry.name}",
         "version": "001",
         "displayName": entry.display_name or name or entry.name,
         "description": "",
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
     }
     if entry.context_window is not None:
         found["inputTokenLimit"] = entry.context_window
@@ -130,8 +132,8 @@ def gemini_model(entry: Entry, name: str | None = None) -> dict[str, object]:
 
 
 _MODELS = {
-    "openai-chat": openai_model,
-    "anthropic-messages": anthropic_model,
+    "openai-chat": shared_model,
+    "anthropic-messages": shared_model,
     GEMINI: gemini_model,
 }
 
@@ -152,7 +154,13 @@ def gemini_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
 
 
 def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
-    """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``."""
+    """One page: ``limit`` 1 to 1000 (default 20), ``after_id``, ``before_id``.
+
+    All models are active ones: ``lifecycle[]`` that asks for others alone finds none.
+    """
+    wanted = query.get("lifecycle[]", query.get("lifecycle", "active"))
+    if "active" not in ([wanted] if isinstance(wanted, str) else wanted):
+        entries = []
     names = [entry.name for entry in entries]
     limit = _limit(query.get("limit", "20"), "limit")
     after, before = query.get("after_id"), query.get("before_id")
@@ -165,7 +173,7 @@ def anthropic_list(entries: Sequence[Entry], query: Query) -> dict[str, object]:
     page = entries[start : min(stop, start + limit)]
     more = start > 0 if before in names else start + limit < stop
     return {
-        "data": [anthropic_model(entry) for entry in page],
+        "data": [shared_model(entry) for entry in page],
         "has_more": more,
         "first_id": page[0].name if page else None,
         "last_id": page[-1].name if page else None,

@@ -3,11 +3,14 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from plexus.gateway.head import check_handshake, serves_websocket
 from plexus.gateway.limits import Limits
+from plexus.unified.errors import PlexusError
 
 _RESET = struct.pack("ii", 1, 0)
 _QUEUED = 4
@@ -27,7 +30,37 @@ class _UntilClose(int):
         return self
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class ReaderWatch:
+    """Hangs up on a client that reads nothing for ``stalled`` seconds while bytes wait for it."""
+
+    stalled: float
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _waiting = 0
+    _stall: asyncio.TimerHandle | None = None
+
+    def watch_reader(self) -> None:
+        self._waiting = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self.stalled, self._look_at_reader)
+
+    def reads(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _look_at_reader(self) -> None:
+        """A whole answer is written at once: it is progress that counts, not its end."""
+        self._stall = None
+        if self.transport.get_write_buffer_size() < self._waiting:
+            self.watch_reader()
+        else:
+            # With a reset, or the kernel would go on offering what it holds for minutes.
+            with self.transport.get_extra_info("socket").dup() as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
+
+
+class BoundedProtocol(ReaderWatch, HttpToolsProtocol):
     """One client connection.
 
     A request's head must be there ``head`` seconds after its first byte, or after the connection
@@ -37,13 +70,10 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     head: ClassVar[float]
-    stalled: ClassVar[float]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._late: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
-        self._waiting = 0
         self._in_head = False
         self._served: RequestResponseCycle | None = None
 
@@ -53,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_time()
-        self._reads()
+        self.reads()
         super().connection_lost(exc)
         served = self._served
         if served is not None and not served.response_complete:
@@ -86,31 +116,29 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_reader()
+        self.watch_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._reads()
+        self.reads()
 
-    def _watch_reader(self) -> None:
-        self._waiting = self.transport.get_write_buffer_size()
-        self._stall = self.loop.call_later(self.stalled, self._look_at_reader)
+    def _should_upgrade(self) -> bool:
+        """Only what will be served becomes a WebSocket; the rest is answered over HTTP.
 
-    def _look_at_reader(self) -> None:
-        """A whole answer is written at once: it is progress that counts, not its end."""
-        self._stall = None
-        if self.transport.get_write_buffer_size() < self._waiting:
-            self._watch_reader()
-        else:
-            # With a reset, or the kernel would go on offering what it holds for minutes.
-            with self.transport.get_extra_info("socket").dup() as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
-
-    def _reads(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        Nor does one begin while an answer is still under way on the connection.
+        """
+        if not super()._should_upgrade() or not (
+            self.cycle is None or self.cycle.response_complete
+        ):
+            return False
+        try:
+            path = self.url.partition(b"?")[0].decode("ascii")
+            check_handshake(
+                self.scope["method"], self.scope["http_version"], self.url, self.headers
+            )
+        except (PlexusError, UnicodeDecodeError):
+            return False
+        return serves_websocket(path)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._served = cycle
@@ -134,3 +162,14 @@ def bounded(limits: Limits) -> type[BoundedProtocol]:
         stalled = limits.stalled
 
     return Bounded
+
+
+def websocket(limits: Limits) -> Callable[..., asyncio.Protocol]:
+    """The protocol of a WebSocket; its library is imported for the first one."""
+
+    def make(**uvicorn: Any) -> asyncio.Protocol:
+        from plexus.gateway.websocket import SessionProtocol
+
+        return SessionProtocol(limits, **uvicorn)
+
+    return make

@@ -1,19 +1,22 @@
 """The base classes of the generated Falcon resources."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from falcon.asgi import Request, Response
 
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
-from plexus.gateway.guard import Asked, parse_body, parse_form, read_body
+from plexus.gateway.guard import Asked, check_chat, parse_body, parse_form, read_body
 from plexus.gateway.record import Record
 from plexus.gateway.services import Services
+from plexus.gateway.warm import answer_warm
 from plexus.routing.selectors.base import Selector
 from plexus.routing.target import Target, Timeouts, Weighted
 from plexus.transformers.base import ClientCall, Dialect
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.counting import estimated, not_estimated, unwrapped
 from plexus.transformers.operations import Operation, find
 from plexus.transformers.translation import Translation
 from plexus.unified.request import Source
@@ -25,6 +28,10 @@ WILDCARD = "*"
 
 _READ = frozenset({"x-claude-code-session-id"})
 """Client headers that a formatter may read and none forwards (traps.md T19)."""
+
+
+_COUNT_S = 10.0
+"""Nobody waits longer for a count that can be estimated."""
 
 
 class ModelResource:
@@ -51,12 +58,15 @@ class ModelResource:
         asked = channel.asked
         if asked is None:
             asked = await read_asked(channel, services, self.name)
+        if channel.dialect == "openai-chat" and channel.operation is None:
+            check_chat(asked.body)
         dialect = services.dialects[channel.dialect]
         record, operation = channel.record, channel.operation
+        counts = operation is not None and operation.counts
         record.alias, record.client_dialect, record.stream = self.name, dialect.NAME, asked.stream
         call = ClientCall(
             model=asked.model,
-            stream=asked.stream,
+            stream=asked.stream and not counts,
             body=asked.body,
             source=self._source(channel, dialect),
             strict=self.strict,
@@ -74,9 +84,20 @@ class ModelResource:
                 if operation is None
                 else _beside(operation, services)
             ),
+            optional=operation is not None and operation.optional,
+            within=_COUNT_S if counts else None,
+            otherwise=self._otherwise(dialect) if counts else None,
         )
+        if channel.warm:
+            await answer_warm(channel, call)
+            return
         channel.guard()
         await Exchange(services, dialect, call, asking, channel).run()
+
+    def _otherwise(self, dialect: Dialect) -> Callable[[ClientCall], bytes]:
+        if not self._services.settings.estimate_tokens:
+            return not_estimated
+        return partial(estimated, dialect)
 
     def _shown(self, asked: str) -> str:
         """The name an answer carries; ``*`` is no name a client could send back."""
@@ -124,7 +145,11 @@ def _beside(operation: Operation, services: Services) -> Translate:
         provider = target.provider
         model = TargetModel(provider=provider.name, model=target.model, family="")
         spoken = services.dialects if provider.echo else provider.urls
-        return find(operation, spoken, services.dialects, model, provider.platform)
+        chat = None
+        if operation.counts:
+            dialect = services.dialects[operation.dialect]
+            chat = target.translation(dialect, unwrapped(call))
+        return find(operation, spoken, services.dialects, model, provider.platform, chat)
 
     return translate
 

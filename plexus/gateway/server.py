@@ -18,7 +18,7 @@ from uvicorn import Config, Server
 from plexus.gateway.app import create_app
 from plexus.gateway.limits import Limits
 from plexus.gateway.loader import Generation
-from plexus.gateway.protocol import bounded
+from plexus.gateway.protocol import bounded, websocket
 from plexus.gateway.secrets import MissingSecrets
 from plexus.gateway.services import Services, build
 from plexus.gateway.upstream.credential import CredentialError
@@ -178,7 +178,12 @@ class GracefulServer(Server):
                 create_app(services),
                 loop="none",
                 http=bounded(services.limits),
-                ws="none",
+                ws=websocket(services.limits),  # type: ignore[arg-type]
+                ws_max_size=services.settings.body_limit,
+                ws_ping_interval=services.limits.ping,
+                # Some clients answer pings only while they wait for an event.
+                ws_ping_timeout=None,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 log_level=logging.CRITICAL,

@@ -38,7 +38,7 @@ VERDICTS: dict[ErrorKind, Verdict] = {
     "overloaded": Verdict.NEXT,
     "timeout": Verdict.NEXT,
 }
-_CLIENT_STATUSES = frozenset({400, 413, 422})
+CLIENT_STATUSES = frozenset({400, 413, 422})
 _TARGET_STATUSES = frozenset({408, 409, 425, 429})
 LOSS_CODE = "plexus_loss"
 
@@ -53,7 +53,7 @@ def judge(error: UnifiedError, status: int | None = None) -> Verdict:
         return Verdict.NEXT
     if status in _TARGET_STATUSES:
         return Verdict.NEXT
-    if status in _CLIENT_STATUSES and error.kind == "unsupported":
+    if status in CLIENT_STATUSES and error.kind == "unsupported":
         return Verdict.RETURN
     return VERDICTS[error.kind]
 

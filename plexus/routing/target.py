@@ -21,6 +21,14 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     first_content: float = 600.0
     idle: float = 120.0
 
+    def within(self, limit: float) -> "Timeouts":
+        """None longer than ``limit``."""
+        return Timeouts(
+            connect=min(self.connect, limit),
+            first_content=min(self.first_content, limit),
+            idle=min(self.idle, limit),
+        )
+
 
 class AwsSignature(Struct, frozen=True, kw_only=True):
     """Requests are signed (SigV4) for ``service`` in ``region``.

@@ -4,8 +4,9 @@ import re
 
 from plexus.streaming.framing import EVENT_LIMIT, Frame, FramingError, readable
 
-# Atomic groups: a lone CR must never be split out of a CRLF by backtracking.
-_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# A lone CR must never be split out of a CRLF.  Without atomic groups, which Debian 12's Python
+# matches wrongly in places.
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 

@@ -237,6 +237,10 @@ class Platform(Struct, frozen=True):
         """Raises PlexusError (400) for what the platform refuses."""
         return wire
 
+    def count(self, wire: WireRequest, dialect: str) -> WireRequest:
+        """``request`` for a count of tokens."""
+        return self.request(wire, dialect)
+
     def decoder(self, dialect: ProviderDialect) -> Decoder:
         """Gives the dialect's frames; their ``raw`` bytes are the dialect's too."""
         return dialect.decoder()

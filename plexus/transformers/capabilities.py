@@ -33,6 +33,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Only one of the two may be sent (errors.md §5)."""
     thinking: Literal["adaptive", "budget", "none"] | None = None
     thinking_off: Literal["disabled", "between_tools", "refused"] | None = None
+    thinking_binding: bool | None = None
+    """Signed thinking is refused behind a prefix that changed, unless it may be dropped; for that
+    the provider must take the beta (anthropic-messages.md §11)."""
     efforts: tuple[str, ...] | None = None
     forced_tool_choice: bool | None = None
     strict_tools: bool | None = None
@@ -43,6 +46,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     images: bool | None = None
     documents: bool | None = None
     audio: bool | None = None
+    video: bool | None = None
     tools: bool | None = None
     stop_max: int | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None

@@ -1,4 +1,4 @@
-"""A text member of a JSON object, read while the object is still being written."""
+"""A text member of a JSON object, read while the object is still being written; and two in one."""
 
 import re
 
@@ -25,6 +25,18 @@ _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\":
 _SPACE = re.compile(r"\s*")
 _LONGEST = len(r"\ud83d\ude00")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def two_values(arguments: str) -> bool:
+    """``{…}{…}``: a complete object with more JSON behind it (traps T59)."""
+    text = arguments.strip()
+    if not text.startswith("{") or not text.endswith("}") or "}" not in text[:-1]:
+        return False
+    try:
+        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
+    except msgspec.DecodeError as problem:
+        return "trailing characters" in str(problem)
+    return False
 
 
 class TextMember:

@@ -1,8 +1,10 @@
-"""Endpoints beside chat: embeddings, images, audio, moderations, rerank, legacy completions.
+"""Endpoints beside chat: embeddings, images, audio, moderations, rerank, legacy completions,
+counts of tokens, compaction.
 
-An operation goes to a target whose provider speaks a dialect of OpenAI's API, with its model
-replaced and everything else untouched.  Nothing of it is read on the way, apart from errors and
-usage.  Embeddings are also asked of Gemini (``embeddings.py``).
+An operation goes to a target whose provider speaks the client's dialect (any of OpenAI's API, for
+most), with its model replaced and everything else untouched.  Nothing of it is read on the way,
+apart from errors and usage.  Embeddings are also translated to and from Gemini's
+(``embeddings.py``), counts between all dialects that have one (``counting.py``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import Raw, Struct
 
+from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.framing import Frame, FramingError, readable
 from plexus.streaming.sse import SSEDecoder
 from plexus.transformers.base import (
@@ -21,7 +24,11 @@ from plexus.transformers.base import (
     picked,
 )
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.embeddings import GEMINI, GeminiEmbeddings, fit
+from plexus.transformers.counting import ANTHROPIC, GEMINI, RESPONSES, find_counter
+from plexus.transformers.embeddings import CLIENTS, Embeddings, gemini_form
+from plexus.transformers.embeddings import GEMINI as GEMINI_BATCH
+from plexus.transformers.embeddings import OPENAI as EMBEDDINGS
+from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
@@ -33,6 +40,7 @@ from plexus.transformers.translation import (
     unchanged,
     unreadable,
 )
+from plexus.transformers.vectors import fit
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
 from plexus.unified.response import FinishReason, UnifiedUsage
 
@@ -44,11 +52,39 @@ _PEEK_LIMIT = 16 * 1024 * 1024
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """An endpoint; ``path`` follows the client's ``/v1`` and the provider's base URL alike."""
+    """An endpoint; ``path`` follows the client's ``/v1`` and the provider's base URL alike, or is
+    the verb of a Gemini call.
+
+    ``dialect`` is the client's.  ``speakers`` are the dialects whose providers take it as it is.
+    ``counts``: the answer is a number of tokens.  ``optional``: clients manage without it, so a
+    target that has none is a 404.
+    """
 
     name: str
     path: str
+    dialect: str = "openai-chat"
+    speakers: tuple[str, ...] = OPENAI
+    counts: bool = False
+    optional: bool = False
 
+
+def _counting(dialect: str, path: str) -> Operation:
+    return Operation(
+        name="token counting", path=path, dialect=dialect, speakers=(), counts=True, optional=True
+    )
+
+
+_COMPACT = Operation(
+    name="compaction of responses",
+    path="/responses/compact",
+    dialect=RESPONSES,
+    speakers=(RESPONSES,),
+    optional=True,
+)
+_COUNTS = (
+    _counting(ANTHROPIC, "/messages/count_tokens"),
+    _counting(RESPONSES, "/responses/input_tokens"),
+)
 
 OPERATIONS: dict[str, Operation] = {
     f"/v1{path}": Operation(name=name, path=path)
@@ -64,8 +100,17 @@ OPERATIONS: dict[str, Operation] = {
         "transcription": "/audio/transcriptions",
         "audio translation": "/audio/translations",
     }.items()
-}
+} | {f"/v1{operation.path}": operation for operation in (*_COUNTS, _COMPACT)}
 """By client path."""
+
+VERBS: dict[str, Operation] = {
+    "countTokens": _counting(GEMINI, ":countTokens"),
+    **{
+        verb: Operation(name="embeddings", path=f":{verb}", dialect=GEMINI, speakers=(GEMINI,))
+        for verb in ("embedContent", "batchEmbedContents")
+    },
+}
+"""By verb of a Gemini call."""
 
 
 def find(
@@ -74,14 +119,28 @@ def find(
     dialects: Mapping[str, Dialect],
     target: TargetModel,
     platform: Platform = VENDOR,
+    chat: Translation | None = None,
 ) -> Translation | None:
-    """How a provider that speaks ``spoken`` is asked, or None when it cannot be."""
+    """How a provider that speaks ``spoken`` is asked, or None when it cannot be.
+
+    ``chat`` is what a chat of the same client would be.
+    """
+    if operation.counts:
+        return find_counter(operation.dialect, chat, spoken, dialects, platform)
     served = {name for name in spoken if name in dialects}
+    form = gemini_form(platform, target.model)
+    as_it_is = operation.dialect != GEMINI or form == GEMINI_BATCH
+    for name in operation.speakers:
+        if name in served and as_it_is:
+            return Forward(dialects[name], target, operation, platform)
+    if operation.path not in CLIENTS:
+        return None
+    client = operation.path
+    if GEMINI in served:
+        return Embeddings(dialects[GEMINI], target, client, form, platform)
     for name in OPENAI:
         if name in served:
-            return Forward(dialects[name], target, operation, platform)
-    if operation.path == "/embeddings" and GEMINI in served:
-        return GeminiEmbeddings(dialects[GEMINI], target)
+            return Embeddings(dialects[name], target, client, EMBEDDINGS, platform)
     return None
 
 
@@ -94,14 +153,20 @@ class Forward(Struct, frozen=True):
     platform: Platform = VENDOR
 
     def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
-        form = call.form
-        if form is None:
+        path, form = self.operation.path, call.form
+        if self.operation.dialect == GEMINI:
+            path = model_place(self.target.model) + path
+            body = _with_model(call.body, self.target.model)
+        elif form is None and self.upstream.NAME == self.operation.dialect == RESPONSES:
+            # Of a conversation, with what may not leave Plexus.
+            body = self.upstream.passthrough(call, self.target).body
+        elif form is None:
             body = call.body.edit({"model": msgspec.json.encode(self.target.model)})
         else:
             body = form.edit("model", self.target.model.encode())
         wire = WireRequest(
             target=self.target,
-            path=self.operation.path,
+            path=path,
             body=body,
             headers=picked(call.source, self.upstream.FORWARDED_HEADERS),
             content_type=None if form is None else form.content_type,
@@ -114,6 +179,26 @@ class Forward(Struct, frozen=True):
         return None
 
 
+def _with_model(body: JsonBody, model: str) -> bytes:
+    """A Gemini client's embeddings: the model also stands in each entry.
+
+    What is malformed goes on as it is: the provider says what is wrong with it.
+    """
+    name = msgspec.json.encode(f"models/{model.removeprefix('models/')}")
+    changes: dict[str, bytes | None] = {"model": name} if "model" in body.fields else {}
+    requests = body.fields.get("requests")
+    if requests is not None:
+        try:
+            entries = [JsonBody.parse(bytes(raw)) for raw in _raws(requests)]
+        except (msgspec.MsgspecError, DocumentError):
+            return body.raw
+        changes["requests"] = b"[%b]" % b",".join(
+            entry.edit({"model": name}) if "model" in entry.fields else entry.raw
+            for entry in entries
+        )
+    return body.edit(changes) if changes else body.raw
+
+
 class ForwardPrepared:
     opaque = True
 
@@ -121,7 +206,7 @@ class ForwardPrepared:
         self.wire = wire
         self._dialect = forward.upstream
         self._platform = forward.platform
-        self._embeds = forward.operation.path == "/embeddings"
+        self._embeds = forward.operation.path == EMBEDDINGS
         self._call = call
 
     def answer(self, body: bytes, content_type: str) -> Answer:
@@ -216,27 +301,30 @@ class ForwardStream:
 
 
 class _Peek(Struct):
-    """Usage as chat, images and audio name it (models-embeddings.md §4)."""
+    """Usage as chat, images, audio and Gemini name it (models-embeddings.md §4)."""
 
     type: str = ""
     error: Raw = Raw(b"null")
     usage: dict[str, Raw] | None = None
+    usageMetadata: dict[str, Raw] | None = None
 
     @property
     def unified(self) -> UnifiedUsage | None:
-        if self.usage is None:
+        usage = self.usage or self.usageMetadata
+        if usage is None:
             return None
-        prompt = _count(self.usage, "prompt_tokens", "input_tokens")
-        completion = _count(self.usage, "completion_tokens", "output_tokens")
+        prompt = _count(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
+        completion = _count(usage, "completion_tokens", "output_tokens")
         return UnifiedUsage(
             prompt_tokens=prompt,
             completion_tokens=completion,
-            total_tokens=_count(self.usage, "total_tokens") or prompt + completion,
+            total_tokens=_count(usage, "total_tokens") or prompt + completion,
         )
 
 
 _NO_ERROR = (Raw(b"null"), Raw(b'""'), Raw(b"{}"), Raw(b"false"))
 _NOTHING = _Peek()
+_raws = msgspec.json.Decoder(list[Raw]).decode
 _decode = msgspec.json.Decoder(_Peek).decode
 
 

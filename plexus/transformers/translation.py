@@ -251,7 +251,7 @@ def _sent(
         wire, _ = _edited(chosen, translation.wire_steps, dialect)
     wire = translation.platform.request(wire, dialect)
     if call.strict:
-        _refuse_losses(wire.warnings)
+        refuse_losses(wire.warnings)
     return wire
 
 
@@ -269,7 +269,7 @@ def _edited(
     return wire, model
 
 
-def _refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
+def refuse_losses(warnings: tuple[LossWarning, ...]) -> None:
     """``"on_loss": "error"``: a 400 naming the first field, all of them in the message."""
     bad = [w for w in warnings if w.loss.outcome in ("approximated", "lost")]
     if bad:
@@ -603,6 +603,9 @@ class PassthroughStream(_Stream):
                 continue
             if self._reframed:
                 out.append(self._in_other_framing(frame))
+            elif not frame.data and _has_fields(frame.raw):
+                # OpenAI's SDK takes an event without data for JSON (traps T53).
+                out.append(self._encoder.keep_alive())
             elif self._call.show_model is not None and frame.data:
                 renamed = self._client.rename_model(frame, self._call.show_model)
                 out.append(frame.raw if renamed is frame else self._encoder.encode(renamed))
@@ -630,6 +633,11 @@ class PassthroughStream(_Stream):
             self.verbatim = shown.failure if isinstance(shown, DisguisedError) else None
 
 
+def _has_fields(raw: bytes) -> bool:
+    """Whether a block without data is more than comments and blank lines."""
+    return any(line and not line.startswith(b":") for line in raw.splitlines())
+
+
 class TranslateStream(_Stream):
     """Decoder, parser, the steps' stages in mirrored order, formatter, encoder."""
 
@@ -644,6 +652,8 @@ class TranslateStream(_Stream):
         super().__init__(translate.client, decoder, call, wire)
         self._parser = translate.upstream.stream_parser(wire)
         self._cutter = StopCutter(wire.stop) if wire.stop else None
+        self._own: set[int] = set()
+        """Parts that the provider calls and answers by itself."""
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
         self._formatter = translate.client.stream_formatter(request)
@@ -705,15 +715,16 @@ class TranslateStream(_Stream):
     def _note(self, chunk: StreamChunk) -> None:
         """Keep the state the relay asks for."""
         match chunk:
-            case PartDelta(value=value):
+            case PartDelta(index=index, value=value):
                 # A proof alone is no content a client could have acted on.
-                if value and not isinstance(value, Proof):
+                if value and not isinstance(value, Proof) and index not in self._own:
                     self.committed = True
-            case PartStart(part=TextContent() | ThinkingContent(redacted=False) | RefusalContent()):
+            case PartStart(part=TextContent() | ThinkingContent() | RefusalContent()):
+                # Thinking that is redacted is a proof alone.
                 pass
-            case PartStart(part=ServerToolCallContent() | ServerToolResultContent()):
+            case PartStart(index, ServerToolCallContent() | ServerToolResultContent()):
                 # What the provider does for itself; another one may still answer.
-                pass
+                self._own.add(index)
             case PartStart():
                 self.committed = True
             case FinishReport(finish=finish):

@@ -210,6 +210,21 @@ def test_client(here: Path, capsys: Capture, name: str) -> None:
     assert "{root}" not in said and "{{" not in said.replace("${{", "")
 
 
+def test_T96_what_claude_code_lists(here: Path, capsys: Capture) -> None:
+    """Only names that begin like Claude's reach its picker."""
+    assert main(["client", "claude-code"]) == 0
+    out = capsys.readouterr().out
+    assert "shows only those that begin" in out and "additional_aliases" in out
+    assert "DISCOVERY" not in out
+    alias = {"targets": ["e/m"], "additional_aliases": ["anthropic-a", "claude-a"]}
+    write(here, {**WARNS, "aliases": {"a": alias, "b": {"targets": ["e/m"]}}})
+    assert main(["client", "claude-code"]) == 0
+    out = capsys.readouterr().out
+    assert 'begin with "claude" or "anthropic": anthropic-a, claude-a\n' in out
+    assert "export CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1\n" in out
+    assert "export ANTHROPIC_MODEL=anthropic-a\n" in out
+
+
 def test_init(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["init"]) == 1
     assert "--force" in capsys.readouterr().err

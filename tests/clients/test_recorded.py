@@ -1,7 +1,7 @@
 """The requests that 22 real clients sent, replayed at a gateway whose ``*`` takes every model.
 
 Long strings in the recordings are cut, so that the shape is replayed and not the meaning: nothing
-that is served may get a 4xx or a 5xx, and what is not served gets its 404 (a WebSocket its 426).
+that is served may get a 4xx or a 5xx, and what is not served gets its 404.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import http.client
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ FOLDER = ROOT.parent / "shared" / "clients"
 SERVED = {
     "/v1/chat/completions": "openai-chat",
     "/chat/completions": "openai-chat",
+    "/openai/deployments/dep/chat/completions": "openai-chat",
     "/v1/messages": "anthropic-messages",
     "/v1/responses": "openai-responses",
 }
@@ -36,7 +37,9 @@ LAST_EVENT = {
     "openai-chat": b"data: [DONE]\n\n",
     "anthropic-messages": b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
-GEMINI = re.compile(r"/v1(?:beta)?/models/.+:(generate|streamGenerate)Content")
+GEMINI = re.compile(r"(?:/v1(?:beta)?)?/models/.+:(generate|streamGenerate)Content")
+NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
+"""Of RFC 6455; the recordings have none."""
 OWN_MODELS = {"chat": MODELS["openai-chat"], "messages": MODELS["anthropic-messages"]}
 DIALECTS = {"chat": "openai-chat", "messages": "anthropic-messages"}
 
@@ -229,7 +232,8 @@ def test_base_url_with_v1(record: Record, gateways: Callable[[str], Gateway]) ->
 
 
 def other_endpoint(record: Record) -> bool:
-    return record.method == "POST" and record.path in ("/v1/embeddings", "/v1/completions")
+    ends = ("/v1/embeddings", "/v1/completions", ":batchEmbedContents")
+    return record.method == "POST" and record.path.endswith(ends)
 
 
 @which(other_endpoint)
@@ -237,26 +241,39 @@ def test_other_endpoints_at_echo(record: Record, gateways: Callable[[str], Gatew
     """Echo answers embeddings; legacy completions are passed on, and it has none."""
     answer = send(gateways("echo"), record)
     body = json.loads(answer.body)
-    if record.path == "/v1/embeddings":
+    if "mbed" in record.path:
         assert answer.status == 200, answer.body
-        assert body["data"]
+        assert body["embeddings" if "Contents" in record.path else "data"]
     else:
         assert 400 <= answer.status < 500
         assert body["error"]["message"]
 
 
+def counts(record: Record) -> bool:
+    return record.path.endswith(("/count_tokens", ":countTokens"))
+
+
+@pytest.mark.parametrize("target", ["echo", "chat"])
+@which(counts)
+def test_counts(record: Record, target: str, gateways: Callable[[str], Gateway]) -> None:
+    """Of echo by its words; where nobody counts an estimate that says it is one."""
+    answer = send(gateways(target), record)
+    assert answer.status == 200, answer.body
+    [tokens] = json.loads(answer.body).values()
+    assert tokens >= 1
+    assert answer.headers.get("x-plexus-estimated") == ("true" if target == "chat" else None)
+
+
 def not_served(record: Record) -> bool:
     models = record.path.startswith(("/v1/models", "/v1beta/models")) and record.method == "GET"
     v1_twice = record.path.startswith("/v1/v1/")
-    other = (
-        other_endpoint(record) or models or v1_twice or record.upgrade or record.method == "HEAD"
-    )
-    return not (record.served or other)
+    other = other_endpoint(record) or counts(record) or models or v1_twice or record.upgrade
+    return not (record.served or other or record.method == "HEAD")
 
 
 @which(not_served)
 def test_what_is_not_served(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """count_tokens, batches, Azure's addresses …"""
+    """Batches, the Interactions API."""
     check_refusal(record, send(gateways("echo"), record))
 
 
@@ -268,7 +285,7 @@ def check_refusal(record: Record, answer: Answer) -> Any:
     if "/messages" in record.path:
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
         assert body["request_id"] == answer.headers["request-id"]
-    elif record.path.startswith("/v1beta/") or ":" in record.path:
+    elif record.path.startswith(("/v1beta/", "/v1/interactions")) or ":" in record.path:
         assert (body["error"]["code"], body["error"]["status"]) == (404, "NOT_FOUND")
     else:
         assert body["error"].keys() == {"message", "type", "param", "code"}
@@ -277,6 +294,13 @@ def check_refusal(record: Record, answer: Answer) -> Any:
 
 
 @which(lambda record: record.upgrade)
-def test_websockets_are_refused_at_once(record: Record, gateways: Callable[[str], Gateway]) -> None:
-    """426 is what makes Codex fall back to HTTP."""
-    assert send(gateways("echo"), record).status == 426
+def test_handshakes_of_websockets(record: Record, gateways: Callable[[str], Gateway]) -> None:
+    """Codex asks for Responses; its frames are replayed in tests/gateway/test_websocket.py."""
+    headers = [(n, NONCE if n.lower() == "sec-websocket-key" else v) for n, v in record.headers]
+    answer = send(gateways("echo"), replace(record, headers=headers))
+    if not any(name.lower() == "authorization" for name, _ in record.headers):
+        # Two were recorded without a key.
+        assert answer.status == 401
+        return
+    assert (answer.status, answer.headers["upgrade"]) == (101, "websocket")
+    assert "sec-websocket-extensions" not in answer.headers

@@ -15,7 +15,7 @@ from plexus.transformers import steps
 from plexus.transformers.base import Step, WireStep
 from plexus.transformers.capabilities import Capabilities
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
-from tools import losses, vendors
+from tools import losses, matrix, models, vendors
 
 
 def text(name: str) -> str:
@@ -116,6 +116,14 @@ def test_the_losses_are_those_of_the_code() -> None:
 
 def test_the_vendors_are_those_of_the_profiles() -> None:
     assert text("vendors.md") == vendors.page(), "run `make regen`"
+
+
+def test_the_matrix_is_that_of_the_tables() -> None:
+    assert text("matrix.md") == matrix.page(), "run `make regen`"
+
+
+def test_the_models_are_those_of_the_data_files() -> None:
+    assert text("models.md") == models.page(), "run `make regen`"
 
 
 def complete(example: str) -> dict[str, object]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import zlib
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+import brotli
 import pytest
 
 from plexus.gateway.limits import Limits
@@ -32,6 +34,11 @@ from tests.gateway.harness import (
     read_all,
     read_until,
 )
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 LIMIT = 100_000
 HEAD_S = 0.25
@@ -353,13 +360,17 @@ def test_a12_a13_large_bodies(served: Gateway, upstream: FaultServer) -> None:
 
 
 def packed(data: bytes, coding: str) -> bytes:
+    if coding == "br":
+        return brotli.compress(data)
+    if coding == "zstd":
+        return zstd.compress(data)
     wbits = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}[coding]
     packer = zlib.compressobj(9, wbits=wbits)
     return packer.compress(data) + packer.flush()
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a23_packed_bodies(served: Gateway, upstream: FaultServer, coding: str) -> None:
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a23_T17_packed_bodies(served: Gateway, upstream: FaultServer, coding: str) -> None:
     before = len(upstream.requests)
     own = {"content-encoding": coding}
 
@@ -376,11 +387,34 @@ def test_a23_packed_bodies(served: Gateway, upstream: FaultServer, coding: str) 
     assert asked(packed(good_one, coding), own) == 400
     assert asked(BODY, own) == 400
     for unknown in ("compress", "gzip, gzip", "x"):
-        assert asked(good_one, {"content-encoding": unknown}) == 415
+        refused = served.ask(CHAT, good_one, headers={"content-encoding": unknown})
+        assert refused.status == 415
+        assert "gzip, deflate, br, zstd" in refused.error["message"]
     assert len(upstream.requests) == before
     # The control.
     assert asked(good_one, own) == 200
     assert asked(packed(large(LIMIT), coding), own) == 200
+
+
+def test_a23_T17_a_window_of_128_mib(served: Gateway) -> None:
+    """A few bytes may ask the decoder for any amount of memory (RFC 9659)."""
+
+    def asked(window: int) -> int:
+        packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: window})
+        raw = packer.compress(BODY) + packer.flush()
+        return served.ask(CHAT, raw, headers={"content-encoding": "zstd"}).status
+
+    assert asked(27) == 400
+    # The control.
+    assert asked(23) == 200
+
+
+def test_T17_every_endpoint_takes_packed_bodies(served: Gateway) -> None:
+    own = {"content-encoding": "zstd"}
+    for path in (CHAT, "/v1/messages/count_tokens", "/aliases/one/v1beta/models/m:countTokens"):
+        body = {"contents": [{"parts": [{"text": "hi"}]}]} if "beta" in path else None
+        raw = packed(json.dumps(body).encode() if body else BODY, "zstd")
+        assert served.ask(path, raw, headers=own).status == 200, path
 
 
 def test_a24_continue_is_said_late(serve: Serve, first: FaultServer) -> None:

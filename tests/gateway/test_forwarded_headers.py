@@ -7,14 +7,19 @@ import json
 import pytest
 
 from tests.faults.server import FaultServer, Peer
-from tests.gateway import wire
+from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import Serve, provider, two
 from tests.gateway.harness import CHAT, MESSAGES, SAY, post, read_all
 
-DIALECTS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
+DIALECTS = {
+    "openai-chat": CHAT,
+    "anthropic-messages": MESSAGES,
+    "openai-responses": "/v1/responses",
+}
 TRACING = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 OWN = {
     "openai-chat": {"openai-beta": "some=v1", "idempotency-key": "k1"},
+    "openai-responses": {"openai-beta": "some=v1", "idempotency-key": "k1"},
     "anthropic-messages": {
         "anthropic-beta": "files-api-2025-04-14",
         "anthropic-version": "2023-06-01",
@@ -36,13 +41,19 @@ def test_headers_that_reach_the_provider(
     serve: Serve, first: FaultServer, second: FaultServer, client: str, upstream: str
 ) -> None:
     async def script(peer: Peer) -> None:
-        chat = upstream == "openai-chat"
-        await peer.answer(200, wire.chat() if chat else wire.message())
+        whole = {
+            "openai-chat": wire.chat,
+            "anthropic-messages": wire.message,
+            "openai-responses": wire_responses.response,
+        }
+        await peer.answer(200, whole[upstream]())
 
     first.script = script
     served = serve(two(provider(first, upstream), provider(second)))
     sent = {**OWN[client], **TRACING, **NEVER}
-    assert served.ask(DIALECTS[client], model="one", headers=sent).status == 200
+    said = {"input": "hi"} if client == "openai-responses" else {"messages": SAY, "max_tokens": 9}
+    body = {"model": "one", **said}
+    assert served.ask(DIALECTS[client], body, headers=sent).status == 200
     seen = first.requests[0].headers
     expected = {**TRACING, **(OWN[client] if client == upstream else {})}
     assert {name: seen.get(name) for name in expected} == expected

@@ -15,7 +15,7 @@ from tests.fuzz.mutate import Mutator, written
 from tests.fuzz.seeds import BUILT_IN_REQUESTS, requests
 from tests.gateway import wire, wire_responses
 from tests.gateway.conftest import provider
-from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Session, gateway
+from tests.gateway.harness import CHAT, MESSAGES, Answer, Gateway, Json, Session, gateway
 
 COUNT = 5_000 if LONG else 300
 """Bodies of each dialect."""
@@ -33,11 +33,42 @@ PINNED = {
     "openai-responses": "/targets/responses/m",
     "gemini": "/targets/gemini/m",
 }
+COUNTED = {
+    "anthropic-messages": "/v1/messages/count_tokens",
+    "openai-responses": "/v1/responses/input_tokens",
+    "gemini": "/v1beta/models/m:countTokens",
+}
+ENTRY = {
+    "model": "models/m",
+    "content": {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
+    "taskType": "RETRIEVAL_QUERY",
+    "title": "t",
+    "outputDimensionality": 3,
+}
+EMBEDDED: dict[str, tuple[str, list[Json]]] = {
+    "openai-chat": (
+        "/v1/embeddings",
+        [
+            {"model": "m", "input": ["one", "two"], "dimensions": 3, "encoding_format": "base64"},
+            {"model": "m", "input": "one", "user": "u", "task_type": "CLUSTERING", "title": "t"},
+        ],
+    ),
+    "gemini": ("/v1beta/models/m:batchEmbedContents", [{"requests": [ENTRY, ENTRY]}]),
+}
 ANSWERS = {
     "/chat/completions": (wire.chat, wire.chat_stream),
     "/messages": (wire.message, wire.message_stream),
     "/responses": (wire_responses.response, wire_responses.stream),
 }
+
+
+def embedded(asked: Json) -> tuple[int, bytes]:
+    """As many vectors as were asked for."""
+    texts = asked.get("requests", asked.get("input"))
+    count = len(texts) if isinstance(texts, list) else 1
+    data = [{"index": index, "embedding": [0.5]} for index in range(count)]
+    vectors = {"data": data, "embeddings": [{"values": [0.5]}] * count}
+    return 200, json.dumps({**vectors, "object": "list", "model": "m"}).encode()
 
 
 async def script(peer: Peer) -> None:
@@ -49,6 +80,12 @@ async def script(peer: Peer) -> None:
         return
     if "streamGenerateContent" in path:
         await peer.stream(*wire.gemini_stream())
+        return
+    if path.endswith(("count_tokens", "input_tokens", "countTokens")):
+        await peer.answer(200, b'{"input_tokens": 3, "totalTokens": 3}')
+        return
+    if "mbed" in path:
+        await peer.answer(*embedded(json.loads(peer.request.body)))
         return
     whole, pieces = ANSWERS[path.removeprefix("/v1")]
     if json.loads(peer.request.body).get("stream") is True:
@@ -132,6 +169,46 @@ def sender(session: Session, name: str, paths: tuple[str, ...]) -> Callable[[byt
         return outcome(name, session.ask(random.choice(paths), raw))
 
     return check
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_mutated_bodies_are_counted(served: Gateway, upstream: FaultServer, name: str) -> None:
+    seeds = requests(name)
+
+    def check(raw: bytes, random: Random) -> str:
+        place = random.choice(("", PINNED["openai-chat"]))
+        found = outcome(name, answer := session.ask(place + COUNTED[name], raw))
+        if found == "JSON":
+            figures = [value for value in answer.json.values() if type(value) is int]
+            assert figures and min(figures) >= 1
+            return "estimate" if "x-plexus-estimated" in answer.headers else "count"
+        return found
+
+    with served.session() as session:
+        outcomes = run(
+            f"{name} bodies that are counted",
+            COUNT,
+            lambda random: Mutator(seeds, random).document,
+            check,
+        )
+    assert {"count", "estimate", "400"} <= outcomes.keys()
+    assert not [line for line in served.sink.lines if line[0] == "error"]
+    assert not upstream.errors
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_mutated_embeddings(served: Gateway, upstream: FaultServer, name: str) -> None:
+    path, seeds = EMBEDDED[name]
+    with served.session() as session:
+        outcomes = run(
+            f"{name} embeddings",
+            COUNT,
+            lambda random: Mutator(seeds, random).document,
+            sender(session, name, (path,)),
+        )
+    assert {"JSON", "400"} <= outcomes.keys()
+    assert not [line for line in served.sink.lines if line[0] == "error"]
+    assert not upstream.errors
 
 
 @pytest.mark.parametrize("name", DIALECTS)

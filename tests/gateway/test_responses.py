@@ -167,18 +167,39 @@ def test_a_hidden_model(serve: Serve, first: FaultServer) -> None:
         ("prompt", {"id": "pmpt_1"}),
     ],
 )
+@pytest.mark.parametrize(
+    "upstream", ["openai-chat", "anthropic-messages", "gemini", "bedrock-converse"]
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 def test_state_that_nobody_has(
-    serve: Serve, first: FaultServer, second: FaultServer, field: str, value: Any
+    serve: Serve,
+    first: FaultServer,
+    second: FaultServer,
+    field: str,
+    value: Any,
+    upstream: str,
+    stream: bool,
 ) -> None:
     second.script = good(DIALECT, "stored")
-    served = serve(two(provider(first), provider(second, DIALECT)))
-    refused = ask(served, "one", **{field: value})
+    served = serve(two(provider(first, upstream), provider(second, DIALECT)))
+    refused = ask(served, "one", stream, **{field: value})
     assert (refused.status, refused.error["param"]) == (400, field)
     assert refused.headers["x-should-retry"] == "false"
     assert not first.requests
     # The control: a target of this dialect gets it as it is.
-    assert text_of(ask(served, "other", **{field: value})) == "stored"
+    assert text_of(ask(served, "other", stream, **{field: value})) == "stored"
     assert json.loads(second.requests[0].body)[field] == value
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_store(serve: Serve, first: FaultServer, second: FaultServer, store: bool) -> None:
+    """It is every client's default, so nobody is refused for it; nothing is stored (§8)."""
+    first.script, second.script = good("anthropic-messages"), good(DIALECT)
+    served = serve(two(provider(first, "anthropic-messages"), provider(second, DIALECT)))
+    assert ask(served, "one", store=store).json["store"] is False
+    assert "store" not in json.loads(first.requests[0].body)
+    assert ask(served, "other", store=store).status == 200
+    assert json.loads(second.requests[0].body)["store"] is store
 
 
 def before_content(how: str, dialect: str) -> Script:

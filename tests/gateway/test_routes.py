@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.harness import CHAT, MESSAGES, SAY, Gateway, gateway
+from tests.gateway.harness import CHAT, MESSAGES, SAY, Gateway, Json, gateway
 
 CONFIG = {
     "server": {"cors": ["https://app.example"]},
     "direct": True,
-    "providers": {"echo": {"type": "echo", "models": {"one": {"context_window": 9000}, "two": {}}}},
+    "providers": {
+        "echo": {
+            "type": "echo",
+            "display_name": "Echo",
+            "models": {"one": {"context_window": 9000, "max_output_tokens": 700}, "two": {}},
+        }
+    },
     "aliases": {
-        "fast": {"targets": ["echo/one"], "additional_aliases": ["claude-fast"]},
+        "fast": {
+            "description": "The fast one",
+            "targets": ["echo/one"],
+            "additional_aliases": ["claude-fast"],
+        },
         "org/deep": {"targets": ["echo/two"]},
     },
 }
@@ -65,14 +75,87 @@ def test_pinned_addresses_ignore_the_model_of_the_body(served: Gateway, prefix: 
     for headers in ({}, own):
         found = served.ask(f"{prefix}/v1/models/a/b:c", headers=headers)
         assert (found.status, found.json["id"]) == (200, "a/b:c")
-    missing = served.ask(f"{prefix}/v1/responses/compact", {"model": "x"})
-    assert (missing.status, "compaction" in missing.error["message"]) == (404, True)
+    missing = served.ask(f"{prefix}/v1/responses/resp_1/cancel", {"model": "x"})
+    assert (missing.status, "stored responses" in missing.error["message"]) == (404, True)
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES, "/aliases/fast/v1/messages", "/v1/models"])
-def test_T98_a_trailing_slash_is_none(served: Gateway, path: str) -> None:
-    body = None if path == "/v1/models" else {"model": "fast", "messages": SAY, "max_tokens": 50}
-    assert served.ask(f"{path}/", body).status == 200
+@pytest.mark.parametrize(
+    "path",
+    [
+        CHAT,
+        MESSAGES,
+        "/messages",
+        "/aliases/fast/v1/messages",
+        "/v1/messages/count_tokens",
+        "/openai/deployments/fast/chat/completions",
+        "/v1/models",
+        "/models",
+        "/openai/models",
+        "/v1/models/fast:generateContent",
+        "/models/fast:countTokens",
+        "/aliases/fast/v1beta/models/x:generateContent",
+    ],
+)
+def test_T98_slashes_at_the_end_and_queries_mean_nothing(served: Gateway, path: str) -> None:
+    body: Json | None = {"model": "fast", "messages": SAY, "max_tokens": 50}
+    if ":" in path:
+        body = {"contents": [{"parts": [{"text": "hi"}]}]}
+    elif path.endswith("/models"):
+        body = None
+    for end in ("", "/", "?beta=true", "/?beta=true&api-version=2024-10-21"):
+        assert served.ask(path + end, body).status == 200, end
+
+
+DEPLOYMENTS = "/openai/deployments"
+ANSWERS = {
+    "/chat/completions": {"messages": SAY},
+    "/responses": {"input": "say something"},
+    "/embeddings": {"input": "say something"},
+}
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize("model", NAMES)
+def test_addresses_of_azure(served: Gateway, path: str, model: str) -> None:
+    """The deployment is the model, whatever the body says; newer addresses have none."""
+    version = "?api-version=2024-10-21"
+    for body in (ANSWERS[path], {**ANSWERS[path], "model": "gpt-4o"}):
+        answer = served.ask(f"{DEPLOYMENTS}/{model}{path}{version}", body)
+        assert answer.status == 200, answer.body
+        assert answer.headers["x-plexus-provider"] == "echo"
+    for base in ("/openai/v1", "/openai"):
+        answer = served.ask(f"{base}{path}", {**ANSWERS[path], "model": model})
+        assert answer.status == 200, answer.body
+
+
+def test_addresses_that_azure_has_and_plexus_has_not(served: Gateway) -> None:
+    unknown = served.ask(f"{DEPLOYMENTS}/fats/chat/completions", {"messages": SAY})
+    assert (unknown.status, unknown.error["code"]) == (404, "model_not_found")
+    for path in (f"{DEPLOYMENTS}/fast/nothing", f"{DEPLOYMENTS}/chat/completions", DEPLOYMENTS):
+        answer = served.ask(path, {"messages": SAY})
+        assert (answer.status, answer.headers["x-should-retry"]) == (404, "false")
+
+
+def test_azures_key(tmp_path: Path) -> None:
+    config = {**CONFIG, "keys": {"k": {"secret": {"env": "K"}, "aliases": ["fast"]}}}
+    with gateway(config, tmp_path, environment={"K": "key-k"}) as own:
+        path = f"{DEPLOYMENTS}/fast/chat/completions"
+        assert own.ask(path, {"messages": SAY}, headers={"api-key": "key-k"}).status == 200
+        assert own.ask(path, {"messages": SAY}, headers={"api-key": "key-j"}).status == 401
+        other = path.replace("fast", "org/deep")
+        assert own.ask(other, {"messages": SAY}, headers={"api-key": "key-k"}).status == 404
+
+
+@pytest.mark.parametrize(
+    "path", [CHAT, "/aliases/fast/v1/chat/completions", f"{DEPLOYMENTS}/fast/chat/completions"]
+)
+def test_a_responses_body_on_the_chat_route(served: Gateway, path: str) -> None:
+    """What Cursor sends; the hint is better than what a provider makes of it."""
+    answer = served.ask(path, {"model": "fast", "input": [{"role": "user", "content": "hi"}]})
+    assert (answer.status, answer.error["param"]) == (400, "messages")
+    assert "/v1/responses" in answer.error["message"]
+    both = {"model": "fast", "messages": SAY, "input": "x"}
+    assert served.ask(path, both).status == 200
 
 
 def test_errors_of_our_own_carry_the_counters(served: Gateway) -> None:
@@ -110,7 +193,20 @@ def test_models_in_both_shapes(served: Gateway) -> None:
     assert [model["id"] for model in anthropic["data"]] == NAMES
     assert (anthropic["first_id"], anthropic["last_id"]) == (NAMES[0], NAMES[-1])
     assert anthropic["has_more"] is False
-    assert anthropic["data"][1]["max_input_tokens"] == 9000
+    window = {"max_input_tokens": 9000, "max_tokens": 700}
+    # The fields of OpenAI stand beside these (trap T90).
+    assert anthropic["data"][1].items() >= {
+        "type": "model",
+        "id": "echo/one",
+        "display_name": "Echo: one",
+        "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "line": None,
+        **window,
+        "capabilities": None,
+    }.items()
 
 
 def test_model_pages(served: Gateway) -> None:
@@ -123,7 +219,27 @@ def test_model_pages(served: Gateway) -> None:
     assert rest["has_more"] is False
     back = served.ask(f"/v1/models?limit=1&before_id={NAMES[2]}", headers=own).json
     assert [model["id"] for model in back["data"]] == [NAMES[1]]
-    assert served.ask("/v1/models?limit=x", headers=own).status == 400
+    for bad in ("x", "0", "1001", "-1"):
+        assert served.ask(f"/v1/models?limit={bad}", headers=own).status == 400
+    for state, count in (("active", 5), ("deprecated", 0), ("retired&lifecycle[]=active", 5)):
+        found = served.ask(f"/v1/models?lifecycle[]={state}", headers=own).json
+        assert len(found["data"]) == count
+    assert served.ask("/v1/models?lifecycle[]=retired", headers=own).json == {
+        "data": [],
+        "has_more": False,
+        "first_id": None,
+        "last_id": None,
+    }
+
+
+def test_T96_model_discovery_of_claude_code(served: Gateway) -> None:
+    """All in one page, no redirect, and the name that its picker shows."""
+    own = {"anthropic-version": "2023-06-01", "authorization": "Bearer k"}
+    for path in ("/v1/models?limit=1000", "/v1/models/?limit=1000"):
+        answer = served.ask(path, headers=own)
+        assert (answer.status, answer.json["has_more"]) == (200, False)
+        shown = [m for m in answer.json["data"] if m["id"].startswith(("claude", "anthropic"))]
+        assert [(m["id"], m["display_name"]) for m in shown] == [("claude-fast", "The fast one")]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,18 +262,19 @@ def test_unknown_models(served: Gateway) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "dialect"),
     [
-        ("POST", "/v1/responses/compact", "openai"),
-        ("POST", "/v1/responses/input_tokens", "openai"),
         ("GET", "/v1/responses/resp_1", "openai"),
         ("GET", "/nothing/here", "openai"),
-        ("POST", "/v1/messages/count_tokens", "anthropic"),
         ("POST", "/v1/messages/batches", "anthropic"),
         ("POST", "/v1/v1/messages", "anthropic"),
-        ("POST", "/aliases/fast/v1/messages/count_tokens", "anthropic"),
-        ("POST", "/v1beta/models/m:countTokens", "gemini"),
+        ("POST", "/aliases/fast/v1/messages/batches", "anthropic"),
         ("GET", "/v1beta/files", "gemini"),
-        ("POST", "/v1/models/m:embedContent", "gemini"),
-        ("POST", "/aliases/fast/v1beta/models/m:batchEmbedContents", "gemini"),
+        ("POST", "/v1/interactions", "gemini"),
+        ("POST", "/v1beta/interactions", "gemini"),
+        ("POST", "/models/m:predict", "gemini"),
+        ("POST", "/messages/batches", "anthropic"),
+        ("GET", "/openai/files", "openai"),
+        ("POST", "/v1/models/m:predict", "gemini"),
+        ("POST", "/aliases/fast/v1beta/models/m:asyncBatchEmbedContent", "gemini"),
     ],
 )
 def test_what_is_not_served(served: Gateway, method: str, path: str, dialect: str) -> None:
@@ -180,6 +297,11 @@ def test_v1_twice_says_what_is_wrong(served: Gateway) -> None:
     assert "/v1 twice" in answer.error["message"]
 
 
+def test_interactions_say_what_they_are(served: Gateway) -> None:
+    answer = served.ask("/v1/interactions", {"model": "fast", "input": "hi"})
+    assert "the Interactions API is not served" in answer.error["message"]
+
+
 def test_wrong_methods(served: Gateway) -> None:
     for path, kind in ((CHAT, "invalid_request_error"), (MESSAGES, "invalid_request_error")):
         answer = served.ask(path, None, "DELETE")
@@ -198,7 +320,7 @@ def test_probes(served: Gateway) -> None:
     assert (health["status"], health["models"]) == ("ok", len(NAMES))
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", CHAT, MESSAGES, "/v1/live"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", CHAT, MESSAGES, "/v1/live"])
 def test_a_websocket_upgrade_gets_426(served: Gateway, path: str) -> None:
     upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     answer = served.ask(path, None, "GET", {**upgrade, "sec-websocket-key": "x" * 24})

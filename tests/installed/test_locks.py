@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCKS = ("build.txt", "clouds.txt", "dev.txt", "runtime.txt")
 LICENCES = ROOT / "docs" / "decisions" / "0006-locks-and-licences.md"
-RUNTIME_LIMIT = 20
+RUNTIME_LIMIT = 23
 """Packages at run time, direct and indirect. More of them is a decision, not an accident."""
 
 

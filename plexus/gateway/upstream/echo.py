@@ -11,7 +11,7 @@ are commands and are left out of the answer:
 
 A forced tool choice calls the tool, a JSON schema is answered with an instance of it, and tool
 results are answered with their text.  A text of more words than the request's limit of tokens is
-cut there.  Embeddings are vectors made from their text.
+cut there.  Embeddings are vectors made from their text; words are counted for tokens.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ from msgspec import Raw, Struct
 from plexus.gateway.upstream.base import UpstreamFailed, UpstreamRequest
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.base import ClientCall, Dialect
-from plexus.transformers.operations import OPERATIONS
+from plexus.transformers.counting import count_body, unwrapped, with_room
+from plexus.transformers.embeddings import CLIENTS, Vectors
+from plexus.transformers.operations import OPERATIONS, VERBS, Operation
 from plexus.unified.chunks import PartDelta, StreamChunk
 from plexus.unified.content import (
     Content,
@@ -77,10 +79,13 @@ class EchoUpstream:
 
     async def open(self, request: UpstreamRequest) -> "EchoAnswer":
         dialect = self._dialects[request.dialect]
-        if request.url in _BESIDE:
-            return _beside(dialect, request)
+        operation = _BY_PATH.get(request.url) or VERBS.get(request.url.rpartition(":")[2])
+        if operation is not None and not operation.counts:
+            return _beside(dialect, operation, request)
         try:
             call = _call(request, int(self._clock()))
+            if operation is not None:
+                call = with_room(unwrapped(call))
             asked = dialect.parse_request(call)
             script = _read_script(asked)
         except PlexusError as problem:
@@ -91,6 +96,9 @@ class EchoUpstream:
             status, message = script.error
             kind = _KINDS.get(status, "server" if status >= 500 else "invalid_request")
             return _refusal(dialect, UnifiedError(kind=kind, message=message, status=status))
+        if operation is not None:
+            body = count_body(request.dialect, _words_asked(asked))
+            return EchoAnswer(200, "application/json", [body], script)
         response = _respond(asked, script, request, int(self._clock()))
         if not asked.stream:
             body, _ = dialect.format_response(response, asked)
@@ -126,45 +134,31 @@ class EchoAnswer:
         """Nothing to give back."""
 
 
-_BESIDE = frozenset(operation.path for operation in OPERATIONS.values())
+_BY_PATH = {operation.path: operation for operation in OPERATIONS.values()}
 _DIMENSIONS = 8
 _DIMENSIONS_LIMIT = 4096
 
 
-def _beside(dialect: Dialect, request: UpstreamRequest) -> EchoAnswer:
+def _beside(dialect: Dialect, operation: Operation, request: UpstreamRequest) -> EchoAnswer:
     """Embeddings: the same text, the same vector of length 1.  Nothing else beside chat."""
-    if request.url != "/embeddings":
+    form = CLIENTS.get(operation.path)
+    if form is None:
         message = f"the echo provider answers chat and embeddings, not {request.url}"
         answer = _refusal(dialect, UnifiedError(kind="not_found", message=message))
         # Asked again it has no other answer (design decision 15).
         answer.headers = {**answer.headers, "x-should-retry": "false"}
         return answer
     try:
-        asked = _embeddings(request.body)
-    except msgspec.MsgspecError:
-        error = UnifiedError(kind="invalid_request", message="input must be texts", param="input")
-        return _refusal(dialect, error)
-    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+        call = _call(request, 0)
+        asked = form.parse(call)
+        texts = asked.texts()
+    except PlexusError as problem:
+        return _refusal(dialect, problem.error)
     size = min(max(asked.dimensions or _DIMENSIONS, 1), _DIMENSIONS_LIMIT)
     count = sum(len(text.split()) for text in texts)
-    body = {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": index, "embedding": _vector(text, size)}
-            for index, text in enumerate(texts)
-        ],
-        "model": request.model,
-        "usage": {"prompt_tokens": count, "total_tokens": count},
-    }
+    vectors = Vectors([Raw(msgspec.json.encode(_vector(text, size))) for text in texts], count)
+    body = form.format(call, request.model, vectors, count)
     return EchoAnswer(200, "application/json", [msgspec.json.encode(body)], _Script(""))
-
-
-class _Embeddings(Struct):
-    input: str | list[str]
-    dimensions: int | None = None
-
-
-_embeddings = msgspec.json.Decoder(_Embeddings).decode
 
 
 def _vector(text: str, size: int) -> list[float]:
@@ -251,7 +245,7 @@ def _respond(
         ToolCallContent(id=f"call_{digest}{number}", name=name, arguments=arguments)
         for number, (name, arguments) in enumerate(tools)
     ]
-    prompt = sum(len(message.text.split()) for message in asked.messages)
+    prompt = _words_asked(asked)
     completion = sum(len(_words(part)) for part in parts)
     return UnifiedChatResponse(
         id=f"echo-{digest}",
@@ -269,6 +263,10 @@ def _respond(
             total_tokens=prompt + completion,
         ),
     )
+
+
+def _words_asked(asked: UnifiedChatRequest) -> int:
+    return sum(len(message.text.split()) for message in asked.messages)
 
 
 def _answer_text(asked: UnifiedChatRequest, script: _Script, calls: bool) -> str:

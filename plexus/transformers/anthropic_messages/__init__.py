@@ -1,7 +1,7 @@
 """The dialect ``anthropic-messages``, as client and as provider."""
 
 from plexus.streaming.framing import Decoder, Encoder
-from plexus.streaming.sse import SSEDecoder, SSEEncoder
+from plexus.streaming.sse import SSEEncoder
 from plexus.transformers.anthropic_messages.content import NAME as _NAME
 from plexus.transformers.anthropic_messages.errors import (
     format_error,
@@ -9,6 +9,7 @@ from plexus.transformers.anthropic_messages.errors import (
     parse_error,
 )
 from plexus.transformers.anthropic_messages.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
+from plexus.transformers.anthropic_messages.framing import MessagesDecoder
 from plexus.transformers.anthropic_messages.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.anthropic_messages.losses import (
     REQUEST_FIELDS,
@@ -76,7 +77,7 @@ def stream_observer() -> StreamObserver:
 
 
 def decoder() -> Decoder:
-    return SSEDecoder()
+    return MessagesDecoder()
 
 
 def encoder() -> Encoder:

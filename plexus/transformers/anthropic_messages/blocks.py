@@ -11,7 +11,9 @@ from msgspec import Raw
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.reader import edited
+from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.losses import LossLog
+from plexus.transformers.modalities import check
 from plexus.unified.content import (
     AudioContent,
     CompactionContent,
@@ -72,6 +74,7 @@ class BlockWriter:
         self,
         *,
         family: str,
+        caps: Capabilities,
         names: Mapping[str, str],
         native: bool,
         citable: bool,
@@ -79,6 +82,7 @@ class BlockWriter:
         log: LossLog,
     ) -> None:
         self._family = family
+        self._caps = caps
         self._names = names
         self._native = native
         self._citable = citable
@@ -97,7 +101,10 @@ class BlockWriter:
         if isinstance(block, Raw):
             return block
         self._extend(block, part, path)
-        if not isinstance(part, ThinkingContent):
+        if isinstance(part, ThinkingContent):
+            # It can carry no marker: the block before it does (traps T77).
+            self._markers.move("messages", part.cache_control)
+        else:
             verbatim = "cache_control" in block
             self._markers.mark("messages", block, None if verbatim else part.cache_control)
         return block
@@ -228,6 +235,7 @@ class BlockWriter:
         return {"type": "base64", "media_type": media_type, "data": data}
 
     def _image(self, part: ImageContent, path: str) -> Block:
+        check(part, self._caps, path, self._log)
         source = self._source(part.source, path, "image")
         if source["type"] == "base64" and source["media_type"] not in _IMAGE_TYPES:
             self._log.note("part.image.media_type", path)
@@ -236,6 +244,7 @@ class BlockWriter:
         return {"type": "image", "source": source}
 
     def _document(self, part: DocumentContent, path: str) -> Block:
+        check(part, self._caps, path, self._log)
         if part.source is None:
             source: Block = {"type": "content", "content": self._nested(part.blocks, path, {})}
         else:

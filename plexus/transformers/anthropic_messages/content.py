@@ -16,6 +16,7 @@ from plexus.transformers.anthropic_messages.reader import (
     Malformed,
     compact,
 )
+from plexus.transformers.openai_chat.media import parse_base64, parse_url
 from plexus.transformers.proofs import is_envelope, open_envelope
 from plexus.unified.content import (
     CacheControl,
@@ -38,6 +39,7 @@ from plexus.unified.content import (
     ToolCallContent,
     ToolResultContent,
 )
+from plexus.unified.errors import PlexusError
 
 NAME: Final = "anthropic-messages"
 
@@ -184,7 +186,17 @@ def _source(level: Level) -> tuple[MediaSource | None, Raw | None]:
     data = source.need("data", STRING)
     if kind == "text":
         return MediaSource("text", data=data, media_type=media_type or "text/plain"), None
-    return MediaSource("base64", data=data, media_type=media_type), None
+    return _mended(data, media_type, source.where("data")), None
+
+
+def _mended(data: str, media_type: str, path: str) -> MediaSource:
+    """Base64 without line breaks, in the usual letters and padded (traps T85)."""
+    try:
+        if data[:5].lower() == "data:":
+            return parse_url(data, path)
+        return parse_base64(data, path, media_type)
+    except PlexusError:
+        raise Malformed(path, "expected base64 data") from None
 
 
 def _image(level: Level, raw: Raw, origin: Origin) -> Content:
@@ -242,7 +254,8 @@ def parse_proof(value: str | None, kind: ProofKind, origin: Origin) -> Proof | N
 def _thinking(level: Level, raw: Raw, origin: Origin) -> Content:
     text = level.take("thinking", STRING) or ""
     proof = parse_proof(level.take("signature", STRING), "signature", origin)
-    return ThinkingContent(text=text, proof=proof, ext=unknown(level))
+    cache, ext = _finish(level)
+    return ThinkingContent(text=text, proof=proof, cache_control=cache, ext=ext)
 
 
 def _redacted(level: Level, raw: Raw, origin: Origin) -> Content:

@@ -7,7 +7,8 @@ from plexus.unified.request import Source
 VERSION = "2023-06-01"
 """The version every endpoint of this dialect knows."""
 
-_TRANSLATED = frozenset({"anthropic-beta", "anthropic-user-profile-id", "anthropic-workspace-id"})
+_BETA = "anthropic-beta"
+_TRANSLATED = frozenset({_BETA, "anthropic-user-profile-id", "anthropic-workspace-id"})
 FORWARDED_HEADERS = _TRANSLATED | TRACING | {"anthropic-version", "idempotency-key"}
 
 
@@ -23,7 +24,10 @@ def passed_headers(source: Source) -> Headers:
     return tuple(own.items())
 
 
-def translated_headers(source: Source) -> Headers:
-    """The version Plexus writes; betas only of a client whose fields may need them."""
+def translated_headers(source: Source, beta: str | None = None) -> Headers:
+    """The version Plexus writes; ``beta``, and those of a client whose fields may need them."""
     names = _TRANSLATED | TRACING if source.dialect == NAME else TRACING
-    return (("anthropic-version", VERSION), *picked(source, names))
+    found = dict(picked(source, names))
+    if beta is not None and beta not in found.get(_BETA, ""):
+        found[_BETA] = ",".join(filter(None, (found.get(_BETA), beta)))
+    return (("anthropic-version", VERSION), *found.items())

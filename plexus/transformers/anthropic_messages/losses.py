@@ -1,11 +1,20 @@
 """What a Messages request and a Messages answer cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
+        Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
         Loss(
             "message.ext",
             "lost",
@@ -131,6 +140,13 @@ REQUEST_LOSSES = table(
             "part.compaction", "lost", "compaction of another dialect", "canonical §2", foreign=True
         ),
         Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
+        Loss(
             "part.tool_call.arguments",
             "approximated",
             "arguments that are no JSON object are wrapped in one",
@@ -254,10 +270,37 @@ REQUEST_LOSSES = table(
             needs=(Need("json_schema", (False,)),),
         ),
         Loss(
+            "response_format.name",
+            "lost",
+            "a schema has no name",
+            "anthropic-messages.md §3",
+            silent=True,
+        ),
+        Loss(
+            "response_format.description",
+            "lost",
+            "a schema has no description beside it",
+            "anthropic-messages.md §3",
+        ),
+        Loss(
             "response_format.grammar",
             "refused",
             "grammars for the answer are not supported",
             "mappings §7",
+        ),
+        Loss(
+            "reasoning.summary",
+            "lost",
+            "how thinking is summed up cannot be said",
+            "mappings §3.5",
+            silent=True,
+        ),
+        Loss(
+            "prompt_cache",
+            "lost",
+            "mode, retention and lifetime of the whole prompt's cache",
+            "mappings §9",
+            silent=True,
         ),
         Loss("n", "refused", "one answer per request", "mappings §10"),
         Loss("modalities", "refused", "only text can be answered", "mappings §8"),
@@ -379,6 +422,7 @@ RESPONSE_LOSSES = table(
     (
         Loss("response.choices", "lost", "one answer per request", "mappings §10"),
         Loss("response.logprobs", "lost", "no log-probabilities", "mappings §10"),
+        Loss("response.image", "lost", "answers have no images", "mappings §8"),
         Loss("response.audio", "lost", "audio becomes its transcript", "mappings §8"),
         Loss(
             "response.citations",
@@ -420,6 +464,7 @@ RESPONSE_LOSSES = table(
             "converted",
             "a foreign proof travels in an envelope",
             "canonical §6",
+            silent=True,
         ),
         Loss(
             "response.tool_call.arguments",
@@ -471,11 +516,13 @@ REQUEST_FIELDS = frozenset(
         "part.document.citations_enabled",
         "part.document.context",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",

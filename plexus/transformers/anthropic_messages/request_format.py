@@ -18,14 +18,18 @@ from plexus.transformers.anthropic_messages.names import legal_names
 from plexus.transformers.anthropic_messages.schema import strict_schema
 from plexus.transformers.anthropic_messages.thinking import (
     ANSWER_ROOM,
+    BINDING_BETA,
     Thinking,
     format_thinking,
+    unbound,
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
-from plexus.transformers.anthropic_messages.turns import Turn, build_turns
+from plexus.transformers.anthropic_messages.turns import Turn, build_turns, without_media
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
+from plexus.transformers.unread import unread
 from plexus.unified.content import (
     ServerToolCallContent,
     ServerToolResultContent,
@@ -35,12 +39,13 @@ from plexus.unified.errors import unsupported
 from plexus.unified.request import (
     CustomTool,
     FunctionTool,
-    Reasoning,
     ToolChoice,
     UnifiedChatRequest,
 )
 
 PATH = "/messages"
+FAMILY = "anthropic"
+"""Of Anthropic's own models; endpoints of others speak this dialect too."""
 BEGIN, CONTINUE = "Begin.", "Continue."
 DEFAULT_MAX_TOKENS = 32_000
 UNARY_MAX_TOKENS = 16_000
@@ -104,6 +109,9 @@ class _Formatter:
         messages = self._messages()
         thinking = self._provable(thinking, messages)
         choice, thinking = self._reconciled(choice, thinking, messages)
+        bound = self.caps.thinking_binding is True and _replays_thinking(messages)
+        if bound:
+            thinking = unbound(thinking)
         body: Block = {"model": self.target.model, "max_tokens": max_tokens, "messages": messages}
         if system:
             body["system"] = system
@@ -126,7 +134,7 @@ class _Formatter:
             target=self.target,
             path=PATH,
             body=msgspec.json.encode(body),
-            headers=translated_headers(request.source),
+            headers=translated_headers(request.source, BINDING_BETA if bound else None),
             stream=request.stream,
             warnings=log.warnings,
             tool_names={new: old for old, new in self.names.items() if new != old},
@@ -156,10 +164,8 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
-        wanted = request.reasoning
-        if wanted is not None and not self.native and wanted == Reasoning(ext=wanted.ext):
-            # A vendor's own word for an effort says nothing here.
-            log.note("extra", next((name for own in wanted.ext.values() for name in own), None))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     def _max_tokens(self, thinking: Thinking) -> int:
         wanted, limit = self.request.max_tokens, self.caps.max_output_tokens
@@ -212,6 +218,8 @@ class _Formatter:
     def _choice(self, tools: list[Block | Raw]) -> Block | None:
         """The choice as wanted, before what the model refuses is known."""
         request, wanted = self.request, self.request.tool_choice
+        if wanted is not None and wanted.mode == "required" and not request.tools and not tools:
+            return None  # It forces nothing (traps T11).
         # Left out in silence, the answer would be another one (canonical.md §9).
         if wanted is not None and _forces(wanted) and not tools:
             raise unsupported("the forced tool does not exist at this target", "tool_choice")
@@ -278,7 +286,7 @@ class _Formatter:
                 if not isinstance(part, TextContent):
                     self.log.note("message.system_media", path)
                     continue
-                block = text_block(part.text)
+                block = None if self._alien(part.text) else text_block(part.text)
                 if block is None:
                     self.markers.move("prefix", part.cache_control)
                     continue
@@ -295,6 +303,10 @@ class _Formatter:
                 blocks.append({"type": "text", "text": _JSON_ONLY})
         return blocks
 
+    def _alien(self, text: str) -> bool:
+        """Claude Code's word to Anthropic, in a request to somebody else (traps T18)."""
+        return self.target.family != FAMILY and text.startswith(ATTRIBUTION)
+
     def _messages(self) -> list[Block]:
         prefix = len(self.request.system_prefix())
         turns = build_turns(
@@ -303,6 +315,7 @@ class _Formatter:
         format_ = self.request.response_format
         writer = BlockWriter(
             family=self.target.family,
+            caps=self.caps,
             names=self.names,
             native=self.native,
             citable=format_ is None or format_.type != "json_schema",
@@ -311,6 +324,8 @@ class _Formatter:
         )
         messages: list[Block] = []
         for turn in turns:
+            if turn.role == "assistant" and not self.native:
+                without_media(turn, self.log)
             _append(messages, turn, writer)
         return self._framed(messages, turns)
 
@@ -355,6 +370,8 @@ class _Formatter:
         format_ = self.request.response_format
         if format_ is not None and format_.type == "json_schema" and self.structured is None:
             config["format"] = self._json_schema(format_.schema)
+        if format_ is not None and format_.description is not None:
+            self.log.note("response_format.description", "response_format")
         if config:
             body["output_config"] = config
 
@@ -474,6 +491,17 @@ def _user(text: str) -> Block:
 
 def _is(block: object, kind: str) -> bool:
     return isinstance(block, dict) and block.get("type") == kind
+
+
+def _replays_thinking(messages: list[Block]) -> bool:
+    """Whether signed thinking of earlier turns goes back."""
+    return any(
+        _is(block, kind)
+        for message in messages
+        if message["role"] == "assistant" and isinstance(message["content"], list)
+        for block in message["content"]
+        for kind in ("thinking", "redacted_thinking")
+    )
 
 
 def _paused(turn: Turn) -> bool:

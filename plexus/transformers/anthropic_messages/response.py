@@ -28,6 +28,7 @@ from plexus.unified.content import (
     AudioContent,
     CompactionContent,
     Content,
+    ImageContent,
     OpaqueContent,
     Origin,
     Proof,
@@ -221,6 +222,9 @@ def own_raw(part: Content, log: LossLog) -> Raw | None:
             field = "response.compaction"
         case OpaqueContent():
             field = "response.opaque"
+        case ImageContent():
+            log.note("response.image")
+            return None
         case _:
             log.note("response.opaque")
             return None

@@ -27,6 +27,7 @@ from plexus.transformers.anthropic_messages.response import (
 )
 from plexus.transformers.anthropic_messages.usage import merge_usage, parse_usage
 from plexus.transformers.base import WireRequest
+from plexus.transformers.jsontext import two_values
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,
@@ -302,7 +303,7 @@ class AnthropicStreamParser:
             if not arguments:
                 kind: DeltaKind = "text" if isinstance(block.part, TextContent) else "tool_args"
                 out.append(self._grow(block, kind, block.whole or "{}"))
-            elif _two_values(arguments):
+            elif two_values(arguments):
                 raise Malformed("delta", "two JSON values as the input of one tool")
         out.append(PartStop(block.number, block.builder.build()))
         return out
@@ -388,15 +389,3 @@ class AnthropicStreamParser:
 
 def _text(raw: Raw | None) -> str:
     return "" if raw is None or not given(raw) else _string(raw)
-
-
-def _two_values(arguments: str) -> bool:
-    """``{…}{…}``: complete JSON with more JSON behind it (traps T59)."""
-    text = arguments.strip()
-    if not text.startswith("{") or not text.endswith("}") or "}" not in text[:-1]:
-        return False
-    try:
-        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
-    except msgspec.DecodeError as problem:
-        return "trailing characters" in str(problem)
-    return False

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.reader import INTEGER, STRING, Kind, Level
@@ -96,6 +97,21 @@ def format_thinking(
     thinking: dict[str, object] = {"type": "adaptive"}
     _display(thinking, reasoning, None if native else "summarized")
     return Thinking(thinking, effort, on=True)
+
+
+BINDING_BETA = "thinking-binding-controls-2026-08-01"
+_DROP = {"prefix_mismatch_behavior": "drop_block"}
+
+
+def unbound(thinking: Thinking) -> Thinking:
+    """With leave to drop thinking whose prefix is another than it was (anthropic-messages.md §11).
+
+    A step, or a turn that went to another target, may have changed it.
+    """
+    said = {"type": "adaptive"} if thinking.thinking is None else thinking.thinking
+    if said["type"] == "disabled":
+        return thinking
+    return replace(thinking, thinking={"block_binding": _DROP, **said})
 
 
 def _verbatim(reasoning: Reasoning) -> Thinking:

@@ -180,6 +180,8 @@ class ToolFormatter:
 
     def _custom(self, tool: CustomTool, path: str) -> dict[str, object]:
         self._log.note("tool.custom", path)
+        if any(tool.ext.values()):
+            self._log.note("tool.ext", path)
         name = self._name(tool.name, path)
         self.custom.add(name)
         pieces = [tool.description] if tool.description else []

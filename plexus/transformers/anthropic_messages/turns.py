@@ -8,7 +8,16 @@ from msgspec import Raw, Struct
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.names import legal_id
 from plexus.transformers.losses import LossLog
-from plexus.unified.content import Content, TextContent, ToolCallContent, ToolResultContent
+from plexus.unified.content import (
+    AudioContent,
+    Content,
+    DocumentContent,
+    ImageContent,
+    TextContent,
+    ToolCallContent,
+    ToolResultContent,
+    VideoContent,
+)
 from plexus.unified.request import UnifiedMessage
 
 TurnRole: TypeAlias = Literal["user", "assistant", "system"]
@@ -38,6 +47,23 @@ def build_turns(
     for index, message in enumerate(messages, first):
         _add(turns, message, f"messages[{index}]", mid_system, log)
     return _answered(turns, log)
+
+
+def without_media(turn: Turn, log: LossLog) -> None:
+    """A note for each picture or file of an assistant's: only users may send them (T83)."""
+    for number, (part, path) in enumerate(turn.items):
+        kind = _MEDIA.get(type(part))
+        if kind is not None:
+            log.note("part.opaque", path)
+            turn.items[number] = TextContent(text=f"[{kind}]"), path
+
+
+_MEDIA: dict[type[Content], str] = {
+    ImageContent: "image",
+    DocumentContent: "document",
+    AudioContent: "audio",
+    VideoContent: "video",
+}
 
 
 def _add(

@@ -17,7 +17,9 @@ from plexus.transformers.bedrock_converse.media import (
     inline,
 )
 from plexus.transformers.bedrock_converse.models import CLAUDE
+from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.losses import LossLog
+from plexus.transformers.modalities import check
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.unified.content import (
     AudioContent,
@@ -47,9 +49,16 @@ class BlockWriter:
     """Writes the parts of one request; ``family`` decides which proofs are replayed."""
 
     def __init__(
-        self, *, family: str, names: ToolNames, markers: CacheMarkers, log: LossLog
+        self,
+        *,
+        family: str,
+        caps: Capabilities,
+        names: ToolNames,
+        markers: CacheMarkers,
+        log: LossLog,
     ) -> None:
         self._family = family
+        self._caps = caps
         self._names = names
         self._markers = markers
         self._log = log
@@ -64,9 +73,9 @@ class BlockWriter:
         block = self._block(part, path, ids)
         if any(part.ext.values()):
             self._log.note("part.ext", path)
-        if block is None:
+        if block is None or isinstance(part, ThinkingContent):
             self._markers.move("messages", part.cache_control)
-        elif not isinstance(part, ThinkingContent):
+        else:
             self._markers.mark("messages", block, part.cache_control)
         return block
 
@@ -83,16 +92,22 @@ class BlockWriter:
             case ThinkingContent():
                 return self._thinking(part, path)
             case ImageContent():
+                check(part, self._caps, path, self._log)
                 return self._image(part, path)
             case DocumentContent():
+                check(part, self._caps, path, self._log)
                 return self._document(part, path)
             case AudioContent():
+                check(part, self._caps, path, self._log)
                 return self._audio(part, path)
             case VideoContent():
+                check(part, self._caps, path, self._log)
                 kind = format_of(part.source, VIDEOS)
                 source = self._source(part.source, "part.video", path)
                 if kind is None:
                     self._log.note("part.video", path)
+                if part.clip is not None:
+                    self._log.note("part.video.clip", path)
                 return {"video": {"format": kind, "source": source}}
             case SearchResultContent():
                 return self._search_result(part)

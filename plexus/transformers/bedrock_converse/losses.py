@@ -1,11 +1,20 @@
 """What a Converse request cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents", "audio", "video"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
+        Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
         Loss("message.ext", "lost", "unknown message fields of another dialect", "canonical §2"),
         Loss(
             "message.first_assistant",
@@ -48,6 +57,7 @@ REQUEST_LOSSES = table(
             "video must be sent as base64 or as an s3:// address",
             "bedrock-vertex §3",
         ),
+        Loss("part.video.clip", "lost", "the whole video is looked at", "bedrock-vertex.md §3"),
         Loss(
             "part.image.media_type",
             "refused",
@@ -118,6 +128,13 @@ REQUEST_LOSSES = table(
         ),
         Loss("part.opaque", "lost", "parts only another dialect knows", "canonical §2"),
         Loss("part.compaction", "lost", "compaction of another dialect", "canonical §2"),
+        Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
         Loss(
             "part.tool_call.arguments",
             "approximated",
@@ -248,6 +265,20 @@ REQUEST_LOSSES = table(
             "refused",
             "grammars for the answer are not supported",
             "mappings §7",
+        ),
+        Loss(
+            "reasoning.summary",
+            "lost",
+            "how thinking is summed up cannot be said",
+            "mappings §3.5",
+            silent=True,
+        ),
+        Loss(
+            "prompt_cache",
+            "lost",
+            "mode, retention and lifetime of the whole prompt's cache",
+            "mappings §9",
+            silent=True,
         ),
         Loss("n", "refused", "one answer per request", "mappings §10"),
         Loss("modalities", "refused", "only text can be answered", "mappings §8"),

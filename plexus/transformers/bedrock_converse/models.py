@@ -34,6 +34,15 @@ def family_of(target: TargetModel) -> str:
     return _FAMILIES.get(vendor, vendor)
 
 
+def base_model(model: str) -> str:
+    """The model behind an inference profile across regions: ``us.amazon.nova-…`` → its own id.
+
+    Only models have a counter, no profiles.  ARNs stay as they are.
+    """
+    region, dot, rest = model.partition(".")
+    return rest if dot and region in _REGIONS else model
+
+
 def model_path(model: str, operation: str) -> str:
     """The path of an operation; the slashes of an ARN are hidden, its colons stay."""
     return f"/model/{quote(model, safe=':')}/{operation}"

@@ -21,6 +21,7 @@ from plexus.transformers.bedrock_converse.effort import nova_reasoning, openai_e
 from plexus.transformers.bedrock_converse.losses import REQUEST_LOSSES
 from plexus.transformers.bedrock_converse.models import (
     CLAUDE,
+    NAME,
     NOVA,
     OPENAI,
     family_of,
@@ -29,7 +30,9 @@ from plexus.transformers.bedrock_converse.models import (
 from plexus.transformers.bedrock_converse.tools import ToolFormatter, called, forces
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent
 from plexus.unified.errors import unsupported
 from plexus.unified.request import CustomTool, FunctionTool, ToolChoice, UnifiedChatRequest
@@ -161,6 +164,8 @@ class _Formatter:
         for fields in request.extra.values():
             if fields:
                 log.note("extra", next(iter(fields)))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     # messages
 
@@ -174,7 +179,7 @@ class _Formatter:
                     continue
                 if any(part.ext.values()):
                     self.log.note("part.ext", path)
-                block = text_block(part.text)
+                block = None if part.text.startswith(ATTRIBUTION) else text_block(part.text)
                 if block is None:
                     self.markers.move("prefix", part.cache_control)
                     continue
@@ -194,7 +199,11 @@ class _Formatter:
             self.request.messages[prefix:], prefix, self.caps.mid_system is True, self.log
         )
         writer = BlockWriter(
-            family=self.family, names=self.names, markers=self.markers, log=self.log
+            family=self.family,
+            caps=self.caps,
+            names=self.names,
+            markers=self.markers,
+            log=self.log,
         )
         messages: list[Block] = []
         for turn in turns:

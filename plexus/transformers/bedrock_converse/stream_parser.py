@@ -26,6 +26,7 @@ from plexus.transformers.bedrock_converse.finish import parse_finish
 from plexus.transformers.bedrock_converse.models import NAME
 from plexus.transformers.bedrock_converse.response import answer_ext, parse_tier
 from plexus.transformers.bedrock_converse.usage import parse_usage
+from plexus.transformers.jsontext import two_values
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,
@@ -309,6 +310,8 @@ class ConverseStreamParser:
             case "tool" if not block.pieces:
                 kind: DeltaKind = "text" if isinstance(block.part, TextContent) else "tool_args"
                 out.append(_grow(block, kind, "{}"))
+            case "tool" if two_values("".join(block.pieces)):
+                raise Malformed("delta.toolUse", "two JSON values as the input of one tool")
         out.append(PartStop(block.number, block.builder.build()))
         return out
 

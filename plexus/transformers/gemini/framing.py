@@ -40,7 +40,7 @@ class GeminiDecoder:
     def _read(self, inner: SSEDecoder | JSONArrayDecoder, frames: list[Frame]) -> list[Frame]:
         if isinstance(inner, JSONArrayDecoder):
             return [event(frame.data) for frame in frames if frame.data]
-        return [frame if frame.data else _bare(frame) for frame in frames]
+        return [_strict(frame) if frame.data else _bare(frame) for frame in frames]
 
 
 def event(data: bytes) -> Frame:
@@ -49,11 +49,20 @@ def event(data: bytes) -> Frame:
     return Frame("", line, b"data: %b\n\n" % line)
 
 
+def _strict(frame: Frame) -> Frame:
+    """The event with bytes that Google's SDK reads, whatever a proxy made of them (traps T51)."""
+    if frame.data.strip() == b"[DONE]":
+        return Frame("", b"", b"\n")
+    line = frame.raw.rstrip(b"\r\n")
+    one = line.startswith(b"data: ") and b"\n" not in line and b"\r" not in line
+    return frame if one else event(frame.data)
+
+
 def _bare(frame: Frame) -> Frame:
-    """A block that is JSON without the field's name."""
+    """A block that is JSON without the field's name; any other block without data is silence."""
     text = frame.raw.strip()
     if not text.startswith((b"{", b"[")):
-        return frame
+        return Frame("", b"", b"\n") if text else frame
     return Frame(BARE, event(readable(text)).data, frame.raw)
 
 

@@ -1,11 +1,20 @@
 """What a generateContent request and its answer cannot say, field by field (design decision 8)."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 REQUEST_LOSSES = table(
     (
+        *rows("images", "documents", "audio", "video"),
         # Messages and their parts
         Loss("message.name", "lost", "participant names have no field", "mappings §4"),
+        Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
+        ),
         Loss(
             "message.ext",
             "lost",
@@ -48,6 +57,13 @@ REQUEST_LOSSES = table(
             foreign=True,
         ),
         Loss(
+            "part.audio",
+            "refused",
+            "audio is only taken with its data",
+            "mappings §8",
+            condition="the audio is only named by its id",
+        ),
+        Loss(
             "part.image",
             "approximated",
             "an image is named by its address, which only newer models fetch",
@@ -74,6 +90,13 @@ REQUEST_LOSSES = table(
             "a text document becomes text, with its title before it",
             "mappings §8",
             condition="the document is text",
+        ),
+        Loss(
+            "part.document.filename",
+            "lost",
+            "files have no names",
+            "gemini.md §2",
+            silent=True,
         ),
         Loss(
             "part.document.url",
@@ -329,6 +352,13 @@ REQUEST_LOSSES = table(
             condition="capabilities.json_schema is false",
             needs=(Need("json_schema", (False,)),),
         ),
+        Loss("response_format.name", "lost", "a schema has no name", "gemini.md §2", silent=True),
+        Loss(
+            "response_format.description",
+            "lost",
+            "a schema has no description beside it",
+            "gemini.md §2",
+        ),
         Loss("response_format.grammar", "refused", "no grammars", "mappings §7"),
         Loss(
             "modalities",
@@ -415,25 +445,31 @@ REQUEST_FIELDS = frozenset(
         "modalities",
         "n",
         "part.audio",
+        "part.audio.input",
         "part.document",
         "part.document.file_id",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.opaque",
         "part.server_tool",
         "part.thinking",
         "part.thinking.foreign",
         "part.tool_call.order",
+        "part.tool_call.proof",
         "part.tool_result.is_error",
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "part.video.clip",
+        "part.video.input",
         "presence_penalty",
         "reasoning.budget",
         "reasoning.effort",

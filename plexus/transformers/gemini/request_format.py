@@ -20,6 +20,7 @@ from plexus.transformers.gemini.tools import ToolFormatter, format_choice
 from plexus.transformers.gemini.turns import TurnWriter
 from plexus.transformers.gemini.writer import PartWriter
 from plexus.transformers.losses import LossLog
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent
 from plexus.unified.request import CustomTool, FunctionTool, UnifiedChatRequest
 
@@ -52,14 +53,18 @@ _LOST: tuple[tuple[str, object], ...] = (
 """Fields Google has no word for, with the value whose loss changes nothing."""
 
 
-def model_path(model: str, stream: bool, array: bool = False) -> str:
-    """The path of a call below the base URL; ``array``: a stream as a JSON array."""
+def model_place(model: str) -> str:
+    """The path of a model below the base URL."""
     name = model.removeprefix("models/")
     kind, slash, rest = name.partition("/")
     if slash and kind == "tunedModels":
-        place = f"/tunedModels/{quote(rest, safe='')}"
-    else:
-        place = f"/models/{quote(name, safe='')}"
+        return f"/tunedModels/{quote(rest, safe='')}"
+    return f"/models/{quote(name, safe='')}"
+
+
+def model_path(model: str, stream: bool, array: bool = False) -> str:
+    """The path of a call below the base URL; ``array``: a stream as a JSON array."""
+    place = model_place(model)
     if not stream:
         return f"{place}:generateContent"
     return f"{place}:streamGenerateContent" + ("" if array else "?alt=sse")
@@ -132,6 +137,8 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
+        if lost := unread(request.reasoning, NAME):
+            log.note("extra", lost)
 
     def _leave_out_foreign(self) -> None:
         request, log = self.request, self.log
@@ -250,6 +257,8 @@ class _Formatter:
             self.log.note("response_format.grammar", "response_format")
             return
         yield "responseMimeType", "application/json"
+        if form.description is not None:
+            self.log.note("response_format.description", "response_format")
         if form.schema is not None and self.caps.json_schema is False:
             self.log.note("response_format.schema", "response_format")
         elif form.schema is not None:

@@ -217,6 +217,8 @@ class ToolFormatter:
 
     def _custom(self, tool: CustomTool, name: str, path: str) -> Block:
         self._log.note("tool.custom", path)
+        if any(tool.ext.values()):
+            self._log.note("tool.ext", path)
         self.custom.add(name)
         pieces = [tool.description] if tool.description else []
         if tool.format is not None:

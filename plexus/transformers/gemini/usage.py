@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from plexus.transformers.gemini.names import NAME
-from plexus.transformers.gemini.reader import ENUM, INTEGER, Level, Malformed
+from plexus.transformers.gemini.reader import ENUM, INTEGER, Level, Malformed, snake
 from plexus.unified.response import UnifiedUsage
 
 _COUNTS = (
@@ -14,6 +14,8 @@ _COUNTS = (
     "toolUsePromptTokenCount",
     "totalTokenCount",
 )
+_TOLD = ("promptTokenCount", "candidatesTokenCount")
+"""One of them at least is in every count."""
 TIERS = ("standard", "flex", "priority")
 _TIERS = {
     "service_tier_standard": "standard",
@@ -51,7 +53,7 @@ def parse_usage(fields: dict[str, Raw] | None) -> ReadUsage | None:
     if not fields:
         return None
     level = Level.of(fields, "usageMetadata")
-    if "promptTokenCount" not in fields and "candidatesTokenCount" not in fields:
+    if not any(name in fields or snake(name) in fields for name in _TOLD):
         return None
     word = service_tier(fields)
     prompt, cached, output, thoughts, tool_use, total = (_positive(level, name) for name in _COUNTS)

@@ -12,6 +12,7 @@ from plexus.transformers.gemini.media import sniff, split_data_url, type_of_url
 from plexus.transformers.gemini.names import NAME, is_made
 from plexus.transformers.gemini.parts import RESOLUTIONS
 from plexus.transformers.losses import LossLog
+from plexus.transformers.modalities import check
 from plexus.unified.content import (
     AudioContent,
     CompactionContent,
@@ -31,7 +32,7 @@ from plexus.unified.content import (
     ToolResultContent,
     VideoContent,
 )
-from plexus.unified.errors import invalid, unsupported
+from plexus.unified.errors import invalid
 
 Wire = dict[str, Any]
 Written = Wire | Raw
@@ -208,7 +209,7 @@ class PartWriter:
         self, part: ImageContent | AudioContent | VideoContent | DocumentContent, path: str
     ) -> Wire:
         """Bytes, or an address, of media."""
-        self._check(part, path)
+        check(part, self._caps, path, self._log)
         match part:
             case ImageContent(source=source, detail=detail):
                 wire = self._source(source, "image/png", "image", path)
@@ -218,7 +219,8 @@ class PartWriter:
                         self._log.note("part.image.detail", path)
             case AudioContent(source=source):
                 if source is None:
-                    raise invalid("audio is only taken with its data", path)
+                    self._log.note("part.audio", path)
+                    return {}
                 wire = self._source(source, "audio/wav", "audio", path)
             case VideoContent(source=source, clip=clip):
                 wire = self._source(source, "video/mp4", "video", path)
@@ -228,17 +230,6 @@ class PartWriter:
                 assert source is not None
                 wire = self._source(source, "application/pdf", "document", path)
         return self._dress(wire, part, path)
-
-    def _check(self, part: Content, path: str) -> None:
-        """Raises PlexusError for media the model is known not to take."""
-        caps = self._caps
-        for kind, taken, name in (
-            (ImageContent, caps.images, "images"),
-            (DocumentContent, caps.documents, "documents"),
-            (AudioContent, caps.audio, "audio"),
-        ):
-            if isinstance(part, kind) and taken is False:
-                raise unsupported(f"the model takes no {name}", path)
 
     def _source(self, source: MediaSource, default: str, kind: str, path: str) -> Wire:
         media_type, data = source.media_type.lower(), source.data

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from plexus.transformers.jsontext import two_values
 from plexus.transformers.openai_chat.names import base62
 from plexus.transformers.openai_chat.thinking import ExtraContent, gemini_proof
 from plexus.unified.content import Proof, ToolCallContent, ToolCallKind
@@ -79,7 +80,8 @@ class CallParser:
         self._legacy: _Call | None = None
         self._ids: set[str] = set()
         self.malformed = False
-        """A call's name holds a mark of the harmony format: the server's parser failed (T76)."""
+        """A call's name holds a mark of the harmony format: the server's parser failed (T76); or,
+        known at the end, one call has the arguments of two (T59)."""
         self._proofs: dict[str, Proof] = {}
 
     @property
@@ -138,8 +140,11 @@ class CallParser:
         for call in self._calls:
             if call.part is None:
                 continue
+            arguments = "".join(call.arguments)
             if call.held:
-                self._maker.add(call.part, "tool_args", custom_text("".join(call.arguments)))
+                self._maker.add(call.part, "tool_args", custom_text(arguments))
+            elif call.kind == "function" and two_values(arguments):
+                self.malformed = True
             self._maker.close(call.part)
 
     def unclaimed(self) -> Iterator[Proof]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
@@ -10,6 +11,7 @@ from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_chat.start import THINK_TAGS, opening
 from plexus.transformers.openai_chat.thinking import format_details, readable
+from plexus.transformers.placing import placed
 from plexus.unified.content import (
     AudioContent,
     Content,
@@ -26,6 +28,8 @@ from plexus.unified.content import (
 from plexus.unified.request import UnifiedMessage
 
 Wire = dict[str, Any]
+GEMINI = "gemini"
+"""The family of Google's endpoint for OpenAI's clients, which signs calls (vendors.md §11)."""
 NO_RESULT = "Error: no result was provided for this call"
 _MEDIA = {ImageContent: "image", DocumentContent: "document", AudioContent: "audio"}
 
@@ -122,6 +126,7 @@ class MessageWriter:
         if self._waiting.pop(call_id, None) is None and not self._writing.native:
             self._writing.log.note("part.tool_result.orphan", path)
             return
+        self._foreign(part, path)
         content: list[Any] = []
         for number, inner in enumerate(part.content):
             content += self._result_part(inner, part.tool_call_id, f"{path}.content[{number}]")
@@ -151,6 +156,8 @@ class MessageWriter:
         calls: list[Wire] = []
         refusal: list[str] = []
         out: Wire = {"role": "assistant"}
+        if self._writing.target.family == GEMINI and not self._writing.native:
+            message = _signed(message)
         for number, part in enumerate(message.content):
             where = f"{path}.content[{number}]"
             match part:
@@ -194,6 +201,7 @@ class MessageWriter:
 
     def _call(self, part: ToolCallContent, path: str) -> Wire:
         call_id = legal_id(part.id, self._id_length)
+        self._foreign(part, path)
         self._waiting[call_id] = path
         name = self._names(part.name)
         arguments = part.arguments or "{}"
@@ -206,9 +214,14 @@ class MessageWriter:
         function = {"name": name, "arguments": arguments}
         out: Wire = {"id": call_id, "type": "function", "function": function}
         proof, family = part.proof, self._writing.target.family
-        if proof is not None and proof.origin.family == family == "gemini":
+        if proof is not None and proof.origin.family == family == GEMINI:
             out["extra_content"] = {"google": {"thought_signature": proof.value}}
         return out
+
+    def _foreign(self, part: Content, path: str) -> None:
+        """Members of a call or a result that only another dialect knows."""
+        if part.ext.keys() - {NAME}:
+            self._writing.log.note("extra", path)
 
     def _thinking(self, message: UnifiedMessage, out: Wire, calls: bool, path: str) -> None:
         """Reasoning goes back only to a vendor that takes it, and never a foreign proof."""
@@ -229,6 +242,13 @@ class MessageWriter:
             _put(out, field, "".join(map(readable, kept)), capabilities.think_tags or THINK_TAGS)
         if any(part.proof is not None for part in kept) and not capabilities.known_fields_only:
             out["reasoning_details"] = format_details(kept)
+
+
+def _signed(message: UnifiedMessage) -> UnifiedMessage:
+    """A turn whose calls carry their signatures, for which other dialects have no field (T27)."""
+    items = placed(((part, "") for part in message.content), GEMINI)
+    kept = (part for part, _ in items if not isinstance(part, TextContent) or part.text)
+    return replace(message, content=tuple(kept))
 
 
 def _put(out: Wire, field: str, text: str, tags: tuple[str, str]) -> None:

@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.modalities import check
 from plexus.transformers.openai_chat.content import (
     blocks_text,
     document_text,
@@ -51,11 +52,12 @@ AUDIO_FORMATS = {
 
 
 class Writing(Struct, frozen=True):
-    """What formatting needs: the target, the losses, and whether the client speaks chat."""
+    """What formatting needs: the target, the losses, and what the client speaks."""
 
     target: TargetModel
     log: LossLog
     native: bool
+    dialect: str = ""
 
     @property
     def reasoning_field(self) -> str | None:
@@ -93,6 +95,7 @@ def write_part(part: Content, path: str, writing: Writing) -> Any | None:
         case AudioContent():
             return _dress(_audio(part, path, writing), part, path, writing)
         case VideoContent():
+            check(part, writing.target.capabilities, path, writing.log)
             if not writing.native:
                 writing.log.note("part.video", path)
             return _dress(
@@ -174,8 +177,7 @@ def _dress(
 
 
 def _image(part: ImageContent, path: str, writing: Writing) -> dict[str, Any]:
-    if writing.target.capabilities.images is False:
-        raise unsupported(f"{writing.target.model} takes no images", path)
+    check(part, writing.target.capabilities, path, writing.log)
     if part.source.kind == "file_id":
         writing.log.note("part.image.file_id", path)
     return format_image(part.source, part.detail)
@@ -195,8 +197,7 @@ def _document(part: DocumentContent, path: str, writing: Writing) -> dict[str, A
     if text is not None:
         writing.log.note("part.document", path)
         return format_text(text)
-    if writing.target.capabilities.documents is False:
-        raise unsupported(f"{writing.target.model} takes no documents", path)
+    check(part, writing.target.capabilities, path, writing.log)
     if part.context:
         writing.log.note("part.document.context", path)
     if source is None or source.kind == "text":
@@ -217,8 +218,7 @@ def _filename(part: DocumentContent) -> str:
 
 
 def _audio(part: AudioContent, path: str, writing: Writing) -> dict[str, Any]:
-    if writing.target.capabilities.audio is False:
-        raise unsupported(f"{writing.target.model} takes no audio", path)
+    check(part, writing.target.capabilities, path, writing.log)
     extra, source = own(part), part.source
     if "input_audio" in extra:
         return {"type": "input_audio", "input_audio": extra["input_audio"]}

@@ -8,7 +8,12 @@ from msgspec import Raw
 from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import FAMILY, NAME
 from plexus.transformers.openai_chat.names import ToolNames
-from plexus.transformers.openai_chat.schema import is_strict, with_properties, without
+from plexus.transformers.openai_chat.schema import (
+    is_strict,
+    refuses_strict,
+    with_properties,
+    without,
+)
 from plexus.unified.errors import unsupported
 from plexus.unified.request import (
     ClientBuiltinTool,
@@ -61,6 +66,8 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
                 writing.log.note("tool.server", path)
             case ClientBuiltinTool():
                 writing.log.note("tool.builtin", path)
+        if isinstance(tool, CustomTool) and tool.ext.keys() - {NAME}:
+            writing.log.note("tool.ext", path)
         if isinstance(tool, FunctionTool | CustomTool) and tool.name in seen:
             raise unsupported(f"two tools have the name of {path}", path)
         seen.add(tool.name)
@@ -99,10 +106,11 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
         function["description"] = _description(tool.description, path, writing)
     if tool.parameters is not None:
         function["parameters"] = _fitted(with_properties(tool.parameters), path, writing)
-    if tool.strict is not None and capabilities.strict_tools is not False:
-        function["strict"] = tool.strict
-    elif tool.strict:
+    refused = refuses_strict(writing.dialect, tool.parameters)
+    if tool.strict and (refused or capabilities.strict_tools is False):
         writing.log.note("tool.strict", path)
+    elif tool.strict is not None and capabilities.strict_tools is not False:
+        function["strict"] = tool.strict
     if not capabilities.known_fields_only:
         function.update(tool.ext.get(NAME, {}))
     if tool.ext.keys() - ({NAME} if not capabilities.known_fields_only else set()):

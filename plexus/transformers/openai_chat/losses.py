@@ -1,6 +1,7 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 NAME = "openai-chat"
 FAMILY = "openai"
@@ -47,14 +48,18 @@ REQUEST_FIELDS = frozenset(
         "n",
         "parallel_tool_calls",
         "part.audio",
+        "part.audio.input",
         "part.cache_control",
         "part.document",
         "part.document.file_id",
+        "part.document.filename",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",
@@ -63,10 +68,12 @@ REQUEST_FIELDS = frozenset(
         "part.thinking.foreign",
         "part.tool_call.arguments",
         "part.tool_call.custom",
+        "part.tool_call.proof",
         "part.tool_result.media",
         "part.tool_result.missing",
         "part.tool_result.orphan",
         "part.video",
+        "part.video.input",
         "prediction",
         "presence_penalty",
         "prompt_cache",
@@ -79,7 +86,9 @@ REQUEST_FIELDS = frozenset(
         "reasoning.summary",
         "reasoning.tools",
         "repetition_penalty",
+        "response_format.description",
         "response_format.json_object",
+        "response_format.name",
         "response_format.schema",
         "seed",
         "service_tier",
@@ -158,6 +167,7 @@ def _dropped(field: str, note: str, reference: str = "vendors.md §1", silent: b
 
 REQUEST_LOSSES = table(
     [
+        *rows("images", "documents", "audio", "video"),
         _dropped("audio", "the provider speaks no audio"),
         Loss("container", "lost", "chat has no containers", "mapping-pairs.md A→C"),
         Loss("context_management", "lost", "chat does not manage context", "mappings.md §2"),
@@ -220,6 +230,13 @@ REQUEST_LOSSES = table(
             "mapping-pairs.md A→C",
             "prefill is not true",
             needs=(Need("prefill", (None, False)),),
+        ),
+        Loss(
+            "message.phase",
+            "lost",
+            "whether a message is commentary or the final answer",
+            "openai-responses.md §2",
+            silent=True,
         ),
         Loss(
             "message.ext",
@@ -384,6 +401,13 @@ REQUEST_LOSSES = table(
             "lost",
             "reasoning proved by another vendor is not replayed",
             "canonical.md §6",
+        ),
+        Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
         ),
         Loss(
             "part.tool_call.custom",
@@ -649,10 +673,9 @@ REQUEST_LOSSES = table(
         Loss(
             "tool.strict",
             "lost",
-            "the model has no strict tools",
+            "strict is off: the model has no strict tools, or OpenAI refuses the schema as strict",
             "mappings.md §5.1",
-            "strict_tools is false",
-            needs=(Need("strict_tools", (False,)),),
+            "strict_tools is false, or the schema is outside OpenAI's subset",
         ),
         Loss(
             "tool_choice.allowed",

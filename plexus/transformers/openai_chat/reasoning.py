@@ -10,7 +10,7 @@ from plexus.transformers.openai_chat.format_parts import Writing
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.unified.request import Reasoning, ThinkLevel
 
-_SUMMARIES = ("auto", "concise", "detailed")
+SUMMARIES = ("auto", "concise", "detailed")
 
 
 def nearest(effort: str, known: Sequence[str]) -> str:
@@ -106,7 +106,7 @@ def _object(wanted: Reasoning, on: bool, writing: Writing) -> dict[str, Any]:
         found["max_tokens"] = wanted.max_tokens
     else:
         found["enabled"] = True
-    if wanted.summary in _SUMMARIES:
+    if wanted.summary in SUMMARIES:
         found["summary"] = wanted.summary
     if wanted.include is False:
         found["exclude"] = True

@@ -26,6 +26,7 @@ from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.reasoning import write_reasoning
 from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
+from plexus.transformers.unread import unread
 from plexus.unified.content import ToolCallContent
 from plexus.unified.request import UnifiedChatRequest
 
@@ -55,7 +56,7 @@ Body = dict[str, Any]
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
     """Raises PlexusError (400) for what chat cannot mean at all."""
     log = LossLog(REQUEST_LOSSES)
-    writing = Writing(target, log, request.source.dialect == NAME)
+    writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
     names = ToolNames(_tool_names(request))
     body: Body = {"model": target.model, "messages": []}
     prefix = _write_conversation(body, request, writing, names)
@@ -343,6 +344,8 @@ def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
+    if lost := unread(request.reasoning, NAME):
+        log.note("extra", lost)
 
 
 def _stream_options(request: UnifiedChatRequest, writing: Writing) -> dict[str, bool]:

@@ -76,6 +76,17 @@ def is_strict(schema: Raw) -> bool:
     return isinstance(value, dict) and "anyOf" not in value and _is_strict(value)
 
 
+def refuses_strict(dialect: str, schema: Raw | None) -> bool:
+    """Whether a strict tool of a client of ``dialect`` would be a 400 at OpenAI.
+
+    Anthropic and Google take schemas as strict that OpenAI does not (mappings.md §7).
+    """
+    return dialect in _WIDER and schema is not None and not is_strict(schema)
+
+
+_WIDER = ("anthropic-messages", "gemini")
+
+
 def _all_required(schema: dict[str, object], names: Collection[str]) -> bool:
     required = schema.get("required") or []
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):

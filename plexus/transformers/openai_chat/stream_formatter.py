@@ -269,6 +269,9 @@ class ChatStreamFormatter:
                 self._close_thinking(number, part)
             case ToolCallContent(kind="custom"):
                 self._custom(number, part)
+            case ToolCallContent() if state.length == 0:
+                # Clients read the arguments as JSON (traps T58).
+                self._arguments(stop.index, state, "{}")
             case AudioContent(expires_at=expires) if expires is not None:
                 if not isinstance(state.part, AudioContent) or state.part.source is None:
                     self._write(number, b'{"audio":{"expires_at":%d}}' % expires)

@@ -141,6 +141,8 @@ class ChatStreamParser:
         self._out = self._maker.out = []
         for choice in self._choices.values():
             choice.close()
+            if choice.malformed:
+                return self._fail(malformed_call(self._wire.target.provider))
         out = self._out
         if self._usage is not None:
             out.append(UsageReport(self._usage, final=True))

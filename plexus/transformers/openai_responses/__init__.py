@@ -7,7 +7,6 @@ dialects share (errors, media, names, schemas) is chat's.
 from plexus.streaming.framing import Decoder, Encoder
 from plexus.streaming.sse import SSEDecoder, SSEEncoder
 from plexus.transformers.base import (
-    Headers,
     StreamFormatter,
     StreamObserver,
     StreamParser,
@@ -19,6 +18,7 @@ from plexus.transformers.openai_responses.errors import (
     parse_error,
 )
 from plexus.transformers.openai_responses.facts import ASKED_TOOLS, SERVER_TOOLS, request_facts
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS, authorize
 from plexus.transformers.openai_responses.losses import (
     FAMILY,
     NAME,
@@ -68,14 +68,6 @@ __all__ = [
     "stream_observer",
     "stream_parser",
 ]
-
-FORWARDED_HEADERS = frozenset({"idempotency-key", "openai-beta", "traceparent", "tracestate"})
-"""Client headers that a Responses provider must see (canonical.md §8)."""
-
-
-def authorize(secret: str) -> Headers:
-    """The credential headers of a Responses provider."""
-    return (("authorization", f"Bearer {secret}"),)
 
 
 def stream_parser(wire: WireRequest) -> StreamParser:

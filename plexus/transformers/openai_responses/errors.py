@@ -46,9 +46,16 @@ def error_in(fields: Mapping[str, Raw], provider: str = "") -> UnifiedError | No
     return None
 
 
-def failed_error(fields: Mapping[str, Raw], provider: str = "") -> UnifiedError:
-    """The error of a response whose status is ``failed``, which may fail to say it (T50)."""
+def failed_error(
+    fields: Mapping[str, Raw], provider: str = "", event: Mapping[str, Raw] | None = None
+) -> UnifiedError:
+    """The error of a response whose status is ``failed``, which may fail to say it (T50).
+
+    ``event``: the whole ``response.failed``, beside whose response it may stand.
+    """
     found = error_in(fields, provider)
+    if found is None and event is not None:
+        found = error_in(event, provider)
     return found or UnifiedError(
         kind="upstream",
         message=f"{provider or 'the provider'} says that the response failed, and not why",

@@ -125,6 +125,7 @@ class ItemWriter:
         if waiting is None and not self._writing.native:
             self._writing.log.note("part.tool_result.orphan", path)
             return
+        self._foreign(part, path)
         content: list[Any] = []
         for number, inner in enumerate(part.content):
             wire = write_input(inner, f"{path}.content[{number}]", self._writing)
@@ -195,6 +196,7 @@ class ItemWriter:
 
     def _call(self, part: ToolCallContent, path: str, replayed: bool) -> None:
         call_id = legal_id(part.id)
+        self._foreign(part, path)
         custom = part.kind == "custom"
         self._waiting[call_id] = (path, custom)
         if custom:
@@ -218,6 +220,11 @@ class ItemWriter:
         out.update(part.ext.get(NAME, {}))
         self.items.append(out)
 
+    def _foreign(self, part: Content, path: str) -> None:
+        """Members of an item that only another dialect knows."""
+        if part.ext.keys() - {NAME}:
+            self._writing.log.note("part.ext", path)
+
     def _thinking(self, part: ThinkingContent, path: str) -> bool:
         """A reasoning item, only to the family that issued its proof; whether it went."""
         writing, proof = self._writing, part.proof
@@ -228,6 +235,7 @@ class ItemWriter:
             if part.text or part.summary:
                 writing.log.note("part.thinking", path)
             return False
+        self._foreign(part, path)
         out: Wire = {"type": "reasoning"}
         if part.id is not None and (writing.native or part.id.startswith("rs_")):
             out["id"] = part.id

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
+from plexus.transformers.modalities import check
 from plexus.transformers.openai_chat.content import blocks_text, document_title
 from plexus.transformers.openai_chat.format_parts import ATTRIBUTION, AUDIO_FORMATS
 from plexus.transformers.openai_chat.media import data_url
@@ -36,11 +37,12 @@ ITEM_FIELDS = frozenset({"id", "phase", "status"})
 
 
 class Writing(Struct, frozen=True):
-    """What formatting needs: the target, the losses, and whether the client speaks Responses."""
+    """What formatting needs: the target, the losses, and what the client speaks."""
 
     target: TargetModel
     log: LossLog
     native: bool
+    dialect: str = ""
 
 
 def write_input(part: Content, path: str, writing: Writing) -> Wire | Raw | None:
@@ -150,8 +152,7 @@ def dress(wire: Wire, part: Content, path: str, writing: Writing) -> Wire:
 
 
 def _image(part: ImageContent, path: str, writing: Writing) -> Wire:
-    if writing.target.capabilities.images is False:
-        raise unsupported(f"{writing.target.model} takes no images", path)
+    check(part, writing.target.capabilities, path, writing.log)
     out: Wire = {"type": "input_image"}
     source = part.source
     if source.kind == "file_id":
@@ -168,8 +169,7 @@ def _image(part: ImageContent, path: str, writing: Writing) -> Wire:
 
 
 def _document(part: DocumentContent, path: str, writing: Writing) -> Wire:
-    if writing.target.capabilities.documents is False:
-        raise unsupported(f"{writing.target.model} takes no documents", path)
+    check(part, writing.target.capabilities, path, writing.log)
     if part.citations_enabled:
         writing.log.note("part.document.citations_enabled", path)
     if part.context:
@@ -205,8 +205,7 @@ def _filename(part: DocumentContent, source: MediaSource) -> str:
 
 
 def _audio(part: AudioContent, path: str, writing: Writing) -> Wire:
-    if writing.target.capabilities.audio is False:
-        raise unsupported(f"{writing.target.model} takes no audio", path)
+    check(part, writing.target.capabilities, path, writing.log)
     source = part.source
     if source is None or source.kind != "base64":
         raise unsupported("Responses takes audio only as data", path)

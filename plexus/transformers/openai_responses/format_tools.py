@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from plexus.transformers.openai_chat.format_tools import INSTRUCTION, schema_name
 from plexus.transformers.openai_chat.names import ToolNames
-from plexus.transformers.openai_chat.schema import is_strict, with_properties
+from plexus.transformers.openai_chat.schema import is_strict, refuses_strict, with_properties
 from plexus.transformers.openai_responses.format_parts import Wire, Writing
 from plexus.transformers.openai_responses.items import own_name
 from plexus.transformers.openai_responses.losses import NAME
@@ -115,7 +115,8 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
     elif not writing.native:
         out["parameters"] = _NO_PARAMETERS
     strict = tool.strict
-    if strict and writing.target.capabilities.strict_tools is False:
+    refused = refuses_strict(writing.dialect, tool.parameters)
+    if strict and (refused or writing.target.capabilities.strict_tools is False):
         writing.log.note("tool.strict", path)
         strict = False
     if strict is not None:

@@ -1,6 +1,7 @@
 """What OpenAI Responses can say, and what is lost on the way to it: as provider and as client."""
 
 from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.modalities import rows
 
 NAME = "openai-responses"
 FAMILY = "openai"
@@ -17,6 +18,7 @@ REQUEST_FIELDS = frozenset(
         "message.ext",
         "message.first_assistant",
         "message.order",
+        "message.phase",
         "message.prefill",
         "message.system_media",
         "message.system_mid",
@@ -27,16 +29,20 @@ REQUEST_FIELDS = frozenset(
         "moderation",
         "parallel_tool_calls",
         "part.audio",
+        "part.audio.input",
         "part.cache_control",
         "part.compaction",
         "part.document",
         "part.document.file_id",
+        "part.document.filename",
+        "part.document.input",
         "part.document.title",
         "part.document.url",
         "part.ext",
         "part.image",
         "part.image.detail",
         "part.image.file_id",
+        "part.image.input",
         "part.image.media_type",
         "part.image.url",
         "part.opaque",
@@ -61,7 +67,9 @@ REQUEST_FIELDS = frozenset(
         "reasoning.off",
         "reasoning.summary",
         "reasoning.tools",
+        "response_format.description",
         "response_format.json_object",
+        "response_format.name",
         "response_format.schema",
         "response_format.tool",
         "server_state",
@@ -118,6 +126,7 @@ _NO_SAMPLING = 'sampling is "none"'
 
 REQUEST_LOSSES = table(
     [
+        *rows("images", "documents", "audio"),
         Loss("container", "lost", "Responses has containers only in tools", "mappings.md §2"),
         Loss(
             "context_management",
@@ -282,6 +291,13 @@ REQUEST_LOSSES = table(
             "canonical.md §6",
         ),
         Loss(
+            "part.tool_call.proof",
+            "lost",
+            "a signature on a call of another model family",
+            "canonical.md §6",
+            silent=True,
+        ),
+        Loss(
             "part.tool_result.is_error",
             "approximated",
             "the error flag of a tool result becomes the prefix Error:",
@@ -441,10 +457,9 @@ REQUEST_LOSSES = table(
         Loss(
             "tool.strict",
             "lost",
-            "the model has no strict tools",
+            "strict is off: the model has no strict tools, or OpenAI refuses the schema as strict",
             "mappings.md §5.1",
-            "strict_tools is false",
-            needs=(Need("strict_tools", (False,)),),
+            "strict_tools is false, or the schema is outside OpenAI's subset",
         ),
         Loss(
             "tool_choice.forced",
@@ -488,6 +503,13 @@ RESPONSE_LOSSES = table(
             "approximated",
             "audio has no form in Responses; its transcript goes as text",
             "mapping-pairs.md C→R",
+        ),
+        Loss(
+            "response.image",
+            "lost",
+            "an image that is only named by its address",
+            "mappings.md §8",
+            "the image is a URL",
         ),
         Loss(
             "response.choices",

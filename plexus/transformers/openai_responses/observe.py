@@ -83,7 +83,11 @@ class ResponsesObserver:
             item = event.item
             return _NONE if item is None or item.type in _SILENT_ITEMS else _CONTENT
         if kind == "response.failed":
-            return Observation(error=failed_error(event.response or {}))
+            response = event.response or {}
+            # Codex shows only what stands in the response itself.
+            unsaid = not truthy(response.get("error"))
+            self._next = number if unsaid else self._next
+            return Observation(error=failed_error(response, event=_members(data)), unsaid=unsaid)
         if kind in TERMINAL:
             return _ended(event.response or {})
         return _NONE

@@ -3,8 +3,9 @@
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import ClientCall, WireRequest
+from plexus.transformers.base import ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_responses.request_format import PATH
 from plexus.transformers.proofs import PREFIX
 
@@ -31,7 +32,13 @@ def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
         items = _without_envelopes(call.body.fields.get("input"))
         if items is not None:
             changes["input"] = items
-    return WireRequest(target=target, path=PATH, body=call.body.edit(changes), stream=call.stream)
+    return WireRequest(
+        target=target,
+        path=PATH,
+        body=call.body.edit(changes),
+        headers=picked(call.source, FORWARDED_HEADERS),
+        stream=call.stream,
+    )
 
 
 def _without_envelopes(raw: Raw | None) -> bytes | None:

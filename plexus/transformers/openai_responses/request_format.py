@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.base import WireRequest
+from plexus.transformers.base import TRACING, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
-from plexus.transformers.openai_chat.reasoning import choose_effort
+from plexus.transformers.openai_chat.reasoning import SUMMARIES, choose_effort
 from plexus.transformers.openai_responses.format_items import ItemWriter
 from plexus.transformers.openai_responses.format_parts import Writing
 from plexus.transformers.openai_responses.format_tools import (
@@ -20,8 +20,10 @@ from plexus.transformers.openai_responses.format_tools import (
     write_format,
     write_tools,
 )
+from plexus.transformers.openai_responses.headers import FORWARDED_HEADERS
 from plexus.transformers.openai_responses.losses import NAME, REQUEST_LOSSES
 from plexus.transformers.openai_responses.request_parse import ENCRYPTED, INSTRUCTIONS, LOGPROBS
+from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent, ToolCallContent
 from plexus.unified.request import (
     CustomTool,
@@ -69,7 +71,7 @@ Body = dict[str, Any]
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
     """Raises PlexusError (400) for what Responses cannot mean at all."""
     log = LossLog(REQUEST_LOSSES)
-    writing = Writing(target, log, request.source.dialect == NAME)
+    writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
     names = ToolNames(_tool_names(request))
     body: Body = {"model": target.model}
     _refuse(request, writing)
@@ -87,6 +89,7 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
         target=target,
         path=PATH,
         body=msgspec.json.encode(body),
+        headers=picked(request.source, FORWARDED_HEADERS if writing.native else TRACING),
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
@@ -121,6 +124,8 @@ def _refuse(request: UnifiedChatRequest, writing: Writing) -> None:
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
+    if lost := unread(request.reasoning, NAME):
+        log.note("extra", lost)
 
 
 def _write_conversation(
@@ -271,7 +276,7 @@ def _write_reasoning(body: Body, wanted: Reasoning | None, writing: Writing) -> 
         if effort is not None:
             out["effort"] = effort
         if effort not in (None, "none") and wanted.include is not False:
-            out["summary"] = "auto"
+            out["summary"] = wanted.summary if wanted.summary in SUMMARIES else "auto"
     if out:
         body["reasoning"] = out
 

@@ -228,6 +228,8 @@ class ResponsesStreamFormatter:
                 return TextSlot(part, output)
             case ImageContent():
                 item = _image(part, output)
+                if item is None:
+                    self.log.note("response.image")
                 return None if item is None else WholeSlot(part, item, output)
             case ServerToolCallContent() if part.dialect != NAME and part.tool == "web_search":
                 return SearchSlot(part, _web_search(part), output)

@@ -144,7 +144,8 @@ class ResponsesStreamParser:
             case "response.output_text.annotation.added":
                 self._annotation(event)
             case "response.failed":
-                error = failed_error(event.response or {}, self._wire.target.provider)
+                provider = self._wire.target.provider
+                error = failed_error(event.response or {}, provider, _members(data))
                 return self._fail(error)
             case _ if kind in TERMINAL:
                 return self.finish(event.response or {})

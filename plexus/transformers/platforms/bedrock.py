@@ -19,7 +19,7 @@ from plexus.transformers.anthropic_messages.errors import TYPES
 from plexus.transformers.base import Headers, Platform, ProviderDialect, WireRequest
 from plexus.transformers.bedrock_converse.errors import parse_error, stream_error
 from plexus.transformers.bedrock_converse.models import NAME as CONVERSE
-from plexus.transformers.bedrock_converse.models import model_path
+from plexus.transformers.bedrock_converse.models import base_model, model_path
 from plexus.transformers.losses import Loss
 from plexus.transformers.platforms.claude import LOSSES, is_messages_error, prepare
 from plexus.unified.errors import UnifiedError
@@ -60,6 +60,19 @@ class Bedrock(Platform, frozen=True):
         operation = "invoke-with-response-stream" if wire.stream else "invoke"
         return replace(wire, path=model_path(wire.target.model, operation))
 
+    def count(self, wire: WireRequest, dialect: str) -> WireRequest:
+        if dialect == CONVERSE:
+            return wire
+        path = model_path(base_model(wire.target.model), "count-tokens")
+        body = JsonBody.parse(wire.body)
+        if "max_tokens" not in body.fields:
+            # What is counted must be a body that could be sent.
+            wire = replace(wire, body=body.edit({"max_tokens": _room(body)}))
+        wire = self.request(wire, dialect)
+        said = base64.b64encode(wire.body).decode("ascii")
+        counted = {"input": {"invokeModel": {"body": said}}}
+        return replace(wire, path=path, body=msgspec.json.encode(counted))
+
     def decoder(self, dialect: ProviderDialect) -> Decoder:
         if dialect.NAME == CONVERSE:
             return dialect.decoder()
@@ -76,6 +89,22 @@ class Bedrock(Platform, frozen=True):
     def authorize(self, dialect: ProviderDialect, secret: str) -> Headers:
         """A Bedrock API key, as ``AWS_BEARER_TOKEN_BEDROCK`` holds one."""
         return (("authorization", f"Bearer {secret}"),)
+
+
+class _Thinking(Struct):
+    budget_tokens: int = 0
+
+
+_thinking = msgspec.json.Decoder(_Thinking).decode
+
+
+def _room(body: JsonBody) -> bytes:
+    """A limit of the answer that leaves room for the thinking."""
+    try:
+        budget = _thinking(body.fields.get("thinking", b"{}")).budget_tokens
+    except msgspec.MsgspecError:
+        budget = 0
+    return b"%d" % (max(budget, 0) + 1024)
 
 
 class _Chunk(Struct):

@@ -181,6 +181,32 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
     "part.tool_result.media": (called(DocumentContent(source=PDF)), TARGET),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (with_part(ToolResultContent(tool_call_id="gone")), TARGET),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=FOREIGN),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(F,),
+        ),
+        TARGET,
+    ),
+    "part.audio.input": (with_part(AudioContent(source=ADDRESS)), target(audio=False)),
+    "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
+    "part.image.input": (with_part(ImageContent(source=ADDRESS)), target(images=False)),
+    "part.video.input": (with_part(VideoContent(source=ADDRESS)), target(video=False)),
+    "message.phase": (asked(UnifiedMessage(role="user", content=HI.content, phase="x")), TARGET),
+    "part.video.clip": (
+        with_part(
+            VideoContent(source=MediaSource("base64", data="AA", media_type="video/mp4"), clip=RAW)
+        ),
+        TARGET,
+    ),
+    "prompt_cache": (asked(HI, prompt_cache=PromptCache(mode="explicit")), TARGET),
+    "reasoning.summary": (asked(HI, reasoning=Reasoning(effort="high", summary="auto")), TARGET),
     "part.video": (with_part(VideoContent(source=ADDRESS)), TARGET),
     "prediction": (asked(HI, prediction=RAW), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), TARGET),

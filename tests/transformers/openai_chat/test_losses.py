@@ -9,6 +9,7 @@ from plexus.transformers import fields
 from plexus.transformers import openai_chat as chat
 from plexus.transformers.capabilities import TargetModel
 from plexus.unified.content import (
+    AudioContent,
     CacheControl,
     Citation,
     CompactionContent,
@@ -147,11 +148,29 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         with_result(ImageContent(source=MediaSource("url", url="https://e.x"))),
         TARGET,
     ),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=SIGNED),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(FunctionTool(name="f"),),
+        ),
+        TARGET,
+    ),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (
         with_part(ToolResultContent(tool_call_id="gone"), role="tool"),
         TARGET,
     ),
+    "part.audio.input": (with_part(AudioContent(source=PDF)), target(audio=False)),
+    "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
+    "part.image.input": (with_part(ImageContent(source=PDF)), target(images=False)),
+    "part.video.input": (with_part(VideoContent(source=PDF)), target(video=False)),
+    "message.phase": (asked(UnifiedMessage(role="user", content=HI.content, phase="x")), TARGET),
     "part.video": (with_part(VideoContent(source=MediaSource("url", url="https://e.x"))), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), NO_SAMPLING),
     "prompt_cache": (asked(HI, prompt_cache=PromptCache(auto=CacheControl())), TARGET),

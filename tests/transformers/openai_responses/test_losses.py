@@ -124,11 +124,27 @@ REQUESTS: dict[str, tuple[UnifiedChatRequest, TargetModel]] = {
         TARGET,
     ),
     "part.tool_result.is_error": (with_result(is_error=True), TARGET),
+    "part.tool_call.proof": (
+        asked(
+            HI,
+            UnifiedMessage(
+                role="assistant", content=(ToolCallContent(id="c1", name="f", proof=SIGNED),)
+            ),
+            UnifiedMessage(
+                role="tool", content=(ToolResultContent(tool_call_id="c1", content=HI.content),)
+            ),
+            tools=(FunctionTool(name="f"),),
+        ),
+        TARGET,
+    ),
     "part.tool_result.missing": (with_part(CALL, role="assistant"), TARGET),
     "part.tool_result.orphan": (
         asked(HI, UnifiedMessage(role="tool", content=(ToolResultContent(tool_call_id="x"),))),
         TARGET,
     ),
+    "part.audio.input": (with_part(AudioContent(source=PDF)), target(audio=False)),
+    "part.document.input": (with_part(DocumentContent(source=PDF)), target(documents=False)),
+    "part.image.input": (with_part(ImageContent(source=PDF)), target(images=False)),
     "part.video": (with_part(VideoContent(source=PDF)), TARGET),
     "prediction": (asked(HI, prediction=RAW), TARGET),
     "presence_penalty": (asked(HI, presence_penalty=1.0), TARGET),
@@ -184,6 +200,9 @@ def two_choices() -> UnifiedChatResponse:
 RESPONSES: dict[str, UnifiedChatResponse] = {
     "response.audio": answered(AudioContent(transcript="t")),
     "response.choices": two_choices(),
+    "response.image": answered(
+        ImageContent(source=MediaSource("url", url="https://example.com/a.png"))
+    ),
     "response.citations": answered(
         TextContent(text="x", citations=(Citation(kind="document_page"),))
     ),

@@ -8,6 +8,8 @@ TARGETS = {
         module="targets.aws_claude__us_anthropic_claude_sonnet_4_5_20250929_v1_0",
         resource="AwsClaudeUsAnthropicClaudeSonnet4520250929V10Resource",
         alias="aws-claude/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        context_window=200000,
+        max_output_tokens=64000,
     ),
     "aws-private/claude": Entry(
         name="aws-private/claude",
@@ -20,6 +22,8 @@ TARGETS = {
         module="targets.aws__eu_amazon_nova_lite_v1_0",
         resource="AwsEuAmazonNovaLiteV10Resource",
         alias="aws/eu.amazon.nova-lite-v1:0",
+        context_window=300000,
+        max_output_tokens=10000,
     ),
     "azure-old/my-deployment": Entry(
         name="azure-old/my-deployment",
@@ -50,12 +54,16 @@ TARGETS = {
         module="targets.vertex_adc__claude_haiku_4_5_20251001",
         resource="VertexAdcClaudeHaiku4520251001Resource",
         alias="vertex-adc/claude-haiku-4-5@20251001",
+        context_window=200000,
+        max_output_tokens=64000,
     ),
     "vertex/claude-sonnet-4-5@20250929": Entry(
         name="vertex/claude-sonnet-4-5@20250929",
         module="targets.vertex__claude_sonnet_4_5_20250929",
         resource="VertexClaudeSonnet4520250929Resource",
         alias="vertex/claude-sonnet-4-5@20250929",
+        context_window=200000,
+        max_output_tokens=64000,
     ),
 }
 
@@ -65,8 +73,17 @@ ALIASES = {
         module="aliases.claude",
         resource="ClaudeResource",
         alias="claude",
+        context_window=200000,
+        max_output_tokens=64000,
     ),
-    "nova": Entry(name="nova", module="aliases.nova", resource="NovaResource", alias="nova"),
+    "nova": Entry(
+        name="nova",
+        module="aliases.nova",
+        resource="NovaResource",
+        alias="nova",
+        context_window=300000,
+        max_output_tokens=10000,
+    ),
 }
 
 TABLE = RouteTable(models=ALIASES, targets=TARGETS, aliases=ALIASES)

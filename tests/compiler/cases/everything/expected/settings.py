@@ -8,6 +8,7 @@ SETTINGS = Settings(
     cors=("https://chat.example.com",),
     body_limit=1048576,
     forward_rate_limits=True,
+    estimate_tokens=False,
     log_level="debug",
     log_format="json",
 )

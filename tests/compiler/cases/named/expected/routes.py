@@ -8,6 +8,8 @@ TARGETS = {
         module="targets.claude__claude_haiku_4_5",
         resource="ClaudeClaudeHaiku45Resource",
         alias="claude/claude-haiku-4-5",
+        context_window=200000,
+        max_output_tokens=64000,
     ),
     "deepseek/deepseek-chat": Entry(
         name="deepseek/deepseek-chat",

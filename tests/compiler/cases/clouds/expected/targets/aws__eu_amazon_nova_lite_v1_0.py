@@ -9,12 +9,24 @@ from plexus.transformers import (
     openai_chat,
     openai_responses,
 )
-from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.translation import Translate
 
 from ..providers import AWS
 
-MODEL = TargetModel(provider="aws", model="eu.amazon.nova-lite-v1:0", family="bedrock")
+MODEL = TargetModel(
+    provider="aws",
+    model="eu.amazon.nova-lite-v1:0",
+    family="bedrock",
+    capabilities=Capabilities(
+        context_window=300000,
+        documents=True,
+        images=True,
+        max_output_tokens=10000,
+        thinking="none",
+        video=True,
+    ),
+)
 
 TARGET = Target(
     name="aws/eu.amazon.nova-lite-v1:0",

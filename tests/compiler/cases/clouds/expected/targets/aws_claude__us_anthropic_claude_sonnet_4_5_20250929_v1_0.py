@@ -3,7 +3,7 @@
 from plexus.gateway.resource import TargetResource
 from plexus.routing.target import Candidate, Target
 from plexus.transformers import anthropic_messages, gemini, openai_chat, openai_responses
-from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.translation import Passthrough, Translate
 
 from ..providers import AWS_CLAUDE
@@ -12,6 +12,21 @@ MODEL = TargetModel(
     provider="aws-claude",
     model="us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     family="anthropic",
+    capabilities=Capabilities(
+        context_window=200000,
+        documents=True,
+        forced_tool_choice=True,
+        images=True,
+        json_schema=True,
+        max_output_tokens=64000,
+        mid_system=False,
+        prefill=True,
+        sampling="full",
+        strict_tools=True,
+        thinking="budget",
+        thinking_default="off",
+        thinking_off="disabled",
+    ),
 )
 
 TARGET = Target(

@@ -13,6 +13,8 @@ MODEL = TargetModel(
     model="gpt-5.6",
     family="openai",
     capabilities=Capabilities(
+        context_window=1050000,
+        documents=True,
         efforts=(
             "none",
             "low",
@@ -21,6 +23,10 @@ MODEL = TargetModel(
             "xhigh",
             "max",
         ),
+        forced_tool_choice=True,
+        images=True,
+        json_schema=True,
+        max_output_tokens=128000,
         max_tokens_field="max_completion_tokens",
         reasoning_with_tools=False,
         server_tools={

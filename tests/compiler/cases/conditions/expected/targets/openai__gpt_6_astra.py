@@ -13,12 +13,18 @@ MODEL = TargetModel(
     model="gpt-6-astra",
     family="openai",
     capabilities=Capabilities(
+        context_window=1050000,
+        documents=True,
         efforts=(
             "low",
             "medium",
             "high",
             "xhigh",
         ),
+        forced_tool_choice=True,
+        images=True,
+        json_schema=True,
+        max_output_tokens=128000,
         max_tokens_field="max_completion_tokens",
         reasoning_with_tools="never",
         sampling="none",

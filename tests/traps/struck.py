@@ -1,0 +1,3 @@
+"""Traps that do not apply here, each with the reason; every other one has its test."""
+
+STRUCK: dict[str, str] = {}
