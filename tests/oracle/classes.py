@@ -1284,6 +1284,18 @@ ANSWERS: tuple[Class, ...] = (
         ),
     ),
     Class(
+        "empty arguments",
+        "answer",
+        r"choices\[\]\.message\.tool_calls\[\]\.function\.arguments",
+        "an empty text, as the provider has it",
+        "an empty object, where an answer is written anew",
+        "Plexus",
+        "T58: clients parse it",
+        lambda v: (v.d.parent, v.d.plexus) == ("", "{}"),
+        "chat",
+        (CHAT,),
+    ),
+    Class(
         "name and id of a call",
         "answer",
         r"(choices\[\]\.message\.tool_calls\[\]\.(id|ids|function\.name)|content\[\]\.id)",
