@@ -28,6 +28,7 @@ from plexus.routing.failover import Verdict, repeatable
 from plexus.routing.target import Target, Timeouts
 from plexus.transformers.base import ClientCall, Dialect, WireRequest
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.recall import Kept, Recalled, recalled, wanted
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import DisguisedError, Prepared, Translation
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
@@ -87,6 +88,8 @@ class Exchange:
         self._repair: Repair | None = None
         """What the attempt under way does differently."""
         self._sent: tuple[Translation, WireRequest] | None = None
+        self._recalled: Recalled | None = None
+        """The parsed call with what the vault knows of it, once a target needs it."""
         self._down = Downstream(channel, dialect, call) if call.stream else None
 
     async def run(self) -> None:
@@ -158,7 +161,8 @@ class Exchange:
         if repair is None:
             return None
         try:
-            again = translation.prepare(self._call, (*self._known(target, translation), repair))
+            known = (*self._known(target, translation), repair)
+            again = translation.prepare(self._call, known, self._recalled)
         except PlexusError:
             return None
         same = (again.wire.body, again.wire.headers) == (wire.body, wire.headers)
@@ -192,7 +196,7 @@ class Exchange:
     async def _attempt(self, target: Target) -> None:
         """Raises AttemptFailed."""
         self._sent = None
-        prepared, translation = self._prepare(target)
+        prepared, translation = await self._prepare(target)
         self._sent = (translation, prepared.wire)
         record = self._record
         record.target, record.dialect = target.name, translation.upstream.NAME
@@ -210,7 +214,7 @@ class Exchange:
             raise AttemptFailed(target, upstream_error(target, failed), verdict=verdict) from None
         record.history.append((target.name, "ok"))
 
-    def _prepare(self, target: Target) -> tuple[Prepared, Translation]:
+    async def _prepare(self, target: Target) -> tuple[Prepared, Translation]:
         translation = self._asking.translate(target, self._call)
         if translation is None:
             message = f"{target.name} does not serve {self._asking.what}"
@@ -225,9 +229,29 @@ class Exchange:
             known = self._known(target, translation)
             if self._repair is not None:
                 known = (*known, self._repair)
-            return translation.prepare(self._call, known), translation
+            known_turns = await self._recall(translation)
+            return translation.prepare(self._call, known, known_turns), translation
         except PlexusError as problem:
             raise AttemptFailed(target, problem.error, called=False) from None
+
+    async def _recall(self, translation: Translation) -> Recalled | None:
+        """What the client may have stripped from its history; None where it is passed through."""
+        if self._recalled is None:
+            request = translation.parse(self._call)
+            if request is None:
+                return None
+            vault = self._services.vault
+            keys = wanted(request, vault.calls, vault.words)
+            if keys:
+                every = [key for names in keys.values() for key in names]
+                turns = await vault.recall(self._record.key, every)
+                self._recalled = recalled(request, keys, turns)
+            else:
+                self._recalled = Recalled(request)
+        return self._recalled
+
+    def _keep(self, kept: Kept) -> None:
+        self._services.remember(self._record.key, kept)
 
     async def _ask(self, target: Target, translation: Translation, prepared: Prepared) -> None:
         """Open, read, answer.  Raises AttemptFailed, UpstreamFailed, PlexusError."""
@@ -295,6 +319,8 @@ class Exchange:
             kind = "application/json"
         answer = prepared.answer(body, kind)
         self._record.usage, self._record.finish = answer.usage, answer.finish
+        if answer.kept is not None:
+            self._keep(answer.kept)
         own = self._headers(target, headers, prepared.wire.warnings + answer.warnings)
         self._learn(target, translation)
         self._succeeded()
@@ -319,6 +345,7 @@ class Exchange:
         assert self._down is not None
         stream = prepared.stream()
         stream.words = lambda error: words(target, error, self._asking.reveal)
+        stream.keep = self._keep
 
         def headers() -> RawHeaders:
             self._waited()

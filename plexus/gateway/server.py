@@ -61,7 +61,7 @@ def serve(
         return 1
     say(f"Plexus listens on {_address(listener)}")
     if workers > 1:
-        say(f"{workers} workers: limits and state are kept per worker")
+        say(f"{workers} workers: limits, what was learned, and the vault are kept per worker")
         return supervise(
             workers,
             lambda: run(make_services(generation, environment), listener, drain),

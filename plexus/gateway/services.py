@@ -1,5 +1,6 @@
 """Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -14,10 +15,15 @@ from plexus.gateway.secrets import MissingSecrets, read_secrets, refuse_twins
 from plexus.gateway.settings import ClientKey, Settings
 from plexus.gateway.table import Entry, RouteTable
 from plexus.gateway.tls import contexts
+from plexus.gateway.vault import MemoryVault, Vault
 from plexus.observe.logs import Log
 from plexus.routing.router import Router
 from plexus.routing.target import Provider, SecretRef
 from plexus.transformers.base import Dialect
+from plexus.transformers.recall import Kept
+
+_WRITES = 1024
+"""Turns under way to the vault at most: more are forgotten, for no request waits for them."""
 
 if TYPE_CHECKING:
     from plexus.gateway.channel import Channel, Task
@@ -54,6 +60,7 @@ class Services:
         clock: Callable[[], float],
         random: Random,
         limits: Limits,
+        vault: Vault,
     ) -> None:
         self.generation = generation
         self.settings = generation.settings
@@ -66,6 +73,8 @@ class Services:
         self.random = random
         self.limits = limits
         self.overlay = Overlay(clock)
+        self.vault = vault
+        self._writes: set[asyncio.Task[None]] = set()
         self.config = generation.digest[:12].encode("ascii")
         self.draining = False
         self.open: dict[Channel, Task] = {}
@@ -84,12 +93,24 @@ class Services:
     def link(self, provider: str, dialect: str) -> Link:
         return self.links[provider, dialect]
 
+    def remember(self, tenant: str, kept: Kept) -> None:
+        """Put a turn into the vault, beside the request that it belongs to.
+
+        The write begins before anything the client does next can be read.
+        """
+        if len(self._writes) < _WRITES:
+            write = asyncio.get_running_loop().create_task(self.vault.remember(tenant, kept))
+            self._writes.add(write)
+            write.add_done_callback(self._writes.discard)
+
     def stop(self) -> None:
         """End every open exchange with its dialect's error."""
         for task in self.open.values():
             task.cancel()
 
     async def close(self) -> None:
+        for write in self._writes:
+            write.cancel()
         upstreams = {id(link.upstream): link.upstream for link in self.links.values()}
         for upstream in upstreams.values():
             await upstream.close()
@@ -103,8 +124,9 @@ def build(
     clock: Callable[[], float],
     random: Random,
     limits: Limits | None = None,
+    vault: Vault | None = None,
 ) -> Services:
-    """The services of a generation.
+    """The services of a generation; without a ``vault`` of its own, with one in memory.
 
     Raises MissingSecrets with all that are missing or bad, CredentialError.
     """
@@ -135,6 +157,9 @@ def build(
         )
         for key in generation.keys
     )
+    limits = limits or Limits()
+    if vault is None:
+        vault = MemoryVault(clock, limits.vault_turns, limits.vault_bytes, limits.vault_ttl)
     return Services(
         generation,
         keys=ring,
@@ -143,5 +168,6 @@ def build(
         log=log,
         clock=clock,
         random=random,
-        limits=limits or Limits(),
+        limits=limits,
+        vault=vault,
     )

@@ -27,6 +27,7 @@ from plexus.transformers.bedrock_converse.models import base_model
 from plexus.transformers.bedrock_converse.models import model_path as converse_path
 from plexus.transformers.estimate import NoEstimate, estimate
 from plexus.transformers.gemini.request_format import model_place
+from plexus.transformers.recall import Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
@@ -38,6 +39,7 @@ from plexus.transformers.translation import (
     passed_failure,
 )
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid
+from plexus.unified.request import UnifiedChatRequest
 
 ANTHROPIC, RESPONSES = "anthropic-messages", "openai-responses"
 GEMINI, CONVERSE = "gemini", "bedrock-converse"
@@ -161,7 +163,12 @@ class Counted(Struct, frozen=True):
     def upstream(self) -> ProviderDialect:
         return self.chat.upstream
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "CountPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "CountPrepared":
         """Raises PlexusError (400) as the chat would."""
         passed = isinstance(self.chat, Passthrough)
         whole = unwrapped(call)

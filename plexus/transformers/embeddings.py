@@ -26,10 +26,12 @@ from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.reader import INTEGER, STRING, Level, Malformed
 from plexus.transformers.gemini.request_format import model_place
 from plexus.transformers.losses import Loss, LossLog, table
+from plexus.transformers.recall import Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import Answer, Failure, StreamTranslation, refuse_losses
 from plexus.transformers.vectors import listed, pack, wants_packed
 from plexus.unified.errors import PlexusError, UnifiedError, UpstreamDetail, invalid, unsupported
+from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import UnifiedUsage
 
 OPENAI, GEMINI = "/embeddings", ":batchEmbedContents"
@@ -420,7 +422,12 @@ class Embeddings(Struct, frozen=True):
     form: str
     platform: Platform = VENDOR
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "EmbeddingsPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "EmbeddingsPrepared":
         """Raises PlexusError (400) for what is not of the form, or more than the target embeds."""
         ask = CLIENTS[self.client].parse(call)
         form, model = TARGETS[self.form], self.target.model

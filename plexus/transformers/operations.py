@@ -29,11 +29,13 @@ from plexus.transformers.embeddings import CLIENTS, Embeddings, gemini_form
 from plexus.transformers.embeddings import GEMINI as GEMINI_BATCH
 from plexus.transformers.embeddings import OPENAI as EMBEDDINGS
 from plexus.transformers.gemini.request_format import model_place
+from plexus.transformers.recall import Kept, Recalled
 from plexus.transformers.repairs import Repair, Repairs
 from plexus.transformers.translation import (
     Answer,
     Failure,
     Translation,
+    forget,
     passed_failure,
     renamed,
     truncated,
@@ -42,6 +44,7 @@ from plexus.transformers.translation import (
 )
 from plexus.transformers.vectors import fit
 from plexus.unified.errors import CREDENTIAL_CODE, PlexusError, UnifiedError
+from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import FinishReason, UnifiedUsage
 
 OPENAI = ("openai-chat", "openai-responses")
@@ -152,7 +155,12 @@ class Forward(Struct, frozen=True):
     operation: Operation
     platform: Platform = VENDOR
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "ForwardPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "ForwardPrepared":
         path, form = self.operation.path, call.form
         if self.operation.dialect == GEMINI:
             path = model_place(self.target.model) + path
@@ -251,6 +259,7 @@ class ForwardStream:
         self._decoder = SSEDecoder()
         self.content_type = "text/event-stream"
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
+        self.keep: Callable[[Kept], None] = forget
         self._ended = False
 
     def feed(self, data: bytes) -> bytes:

@@ -15,6 +15,12 @@ from plexus.unified.content import Origin, Proof, ProofKind
 
 PREFIX = "plx1."
 
+SENTINEL = "skip_thought_signature_validator"
+"""What Google documents for calls that have no signature; sent raw (design, settled points)."""
+
+ROUTERS = frozenset({"openrouter", "vercel"})
+"""Families whose ``reasoning_details`` hold proofs of many vendors (vendors.md §5, §9)."""
+
 
 class _Family(Struct):
     family: str

@@ -187,7 +187,7 @@ _RULES: tuple[Rule, ...] = (
         Repair(name="sentinels", with_sentinels=True, lasting=False),
     ),
     _matches(
-        r"invalid [^.]{0,20}signature|bound to a different conversation|cannot be modified"
+        r"invalid [^.]{0,20}signature|bound to (?:a different|another) |cannot be modified"
         r"|expected [`'\"]?thinking",
         Repair(name="without proofs", without_proofs=True, lasting=False),
     ),

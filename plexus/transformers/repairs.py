@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.capabilities import TargetModel
+from plexus.transformers.proofs import SENTINEL
 from plexus.unified.content import Content, Origin, Proof, ThinkingContent, ToolCallContent
 from plexus.unified.request import Reasoning, UnifiedChatRequest, UnifiedMessage
 
@@ -99,7 +100,7 @@ def _signed(message: UnifiedMessage) -> UnifiedMessage:
     )
 
 
-_SENTINEL = Proof("skip_thought_signature_validator", "signature", Origin("gemini"))
+_SENTINEL = Proof(SENTINEL, "signature", Origin("gemini"))
 """Documented by Google for histories that another model wrote (canonical.md §6)."""
 
 
@@ -135,10 +136,13 @@ def headers_without(
 def body_edits(body: JsonBody, repairs: Repairs) -> dict[str, bytes | None]:
     """The same facts as edits of a client's own bytes (pass-through, where that is enabled).
 
-    Top-level members and the roles of messages only: all else would be a translation.
+    Top-level members, the roles of messages, and Claude's thinking, all of it: more would be a
+    translation.
     """
     changes: dict[str, bytes | None] = {}
     for repair in repairs:
+        if repair.without_proofs:
+            changes.update(_thoughtless(body))
         changes.update({name: None for name in repair.drop if name in body.fields})
         for name, value in repair.capabilities.items():
             changes.update(_edits(body, name, value))
@@ -188,5 +192,44 @@ def _as_system(message: bytes) -> bytes:
     return document.edit({"role": b'"system"'})
 
 
+def _thoughtless(body: JsonBody) -> dict[str, bytes | None]:
+    """Messages without blocks of thinking; a budget for it would demand them after a call."""
+    try:
+        messages = _raws(body.fields.get("messages", b"null"))
+        kept = [written for message in messages if (written := _without_thoughts(bytes(message)))]
+        thinking = _type(body.fields.get("thinking", b"{}")).type
+    except (DocumentError, msgspec.DecodeError):
+        return {}
+    if [bytes(message) for message in messages] == kept:
+        return {}
+    changes: dict[str, bytes | None] = {"messages": b"[%b]" % b",".join(kept)}
+    if thinking == "enabled" and any(b'"tool_use"' in message for message in kept[-2:]):
+        changes["thinking"] = b'{"type":"disabled"}'
+    return changes
+
+
+def _without_thoughts(message: bytes) -> bytes:
+    """Every other byte of it stays; empty when nothing but thinking was in it."""
+    if b'thinking"' not in message:
+        return message
+    document = JsonBody.parse(message)
+    content = bytes(document.fields.get("content", b""))
+    if not content.startswith(b"["):
+        return message
+    blocks = _raws(content)
+    kept = [bytes(block) for block in blocks if _type(block).type not in _THOUGHTS]
+    if len(kept) == len(blocks):
+        return message
+    return document.edit({"content": b"[%b]" % b",".join(kept)}) if kept else b""
+
+
+_THOUGHTS = ("thinking", "redacted_thinking")
+
+
+class _Type(Struct):
+    type: str = ""
+
+
+_type = msgspec.json.Decoder(_Type).decode
 _raws = msgspec.json.Decoder(list[Raw]).decode
 _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}

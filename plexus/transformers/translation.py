@@ -29,6 +29,7 @@ from plexus.transformers.base import (
 )
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossWarning
+from plexus.transformers.recall import Kept, Recalled, Recorder, keep, restored
 from plexus.transformers.refusals import read
 from plexus.transformers.repairs import (
     Repair,
@@ -50,6 +51,7 @@ from plexus.unified.chunks import (
     UsageReport,
 )
 from plexus.unified.content import (
+    Content,
     Proof,
     RefusalContent,
     ServerToolCallContent,
@@ -72,13 +74,17 @@ _UNASKED = {"stream_usage": "never"}
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """A finished success for the client: JSON bytes, or a stream's bytes when it asked for one."""
+    """A finished success for the client: JSON bytes, or a stream's bytes when it asked for one.
+
+    ``kept``: what of it the client may strip, and the provider must see again.
+    """
 
     body: bytes
     content_type: str
     usage: UnifiedUsage | None = None
     finish: FinishReason | None = None
     warnings: tuple[LossWarning, ...] = ()
+    kept: Kept | None = None
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -108,6 +114,7 @@ class StreamTranslation(Protocol):
     ``verbatim``: the stream is nothing but an error the client may see as it came.
     ``words`` puts an error into the words for the client, who may not know the provider's name.
     ``enough``: the client has its end, and the upstream need not go on.
+    ``keep`` is given what the client may strip of the message and the provider must see again.
     Bytes returned before ``committed`` must be held back by the caller.
     """
 
@@ -120,6 +127,7 @@ class StreamTranslation(Protocol):
     enough: bool
     content_type: str
     words: Callable[[UnifiedError], UnifiedError]
+    keep: Callable[[Kept], None]
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -154,10 +162,17 @@ class Translation(Protocol):
     @property
     def upstream(self) -> ProviderDialect: ...
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> Prepared:
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        """The canonical request, None where the call is passed through.  Raises PlexusError."""
+        ...
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> Prepared:
         """Raises PlexusError (400) for what the target cannot mean, or loses under ``strict``.
 
-        ``repairs``: what was learned from refusals of the target.
+        ``repairs``: what was learned from refusals of the target.  ``recalled``: what ``parse``
+        gave, with what is known of its turns.
         """
         ...
 
@@ -176,7 +191,12 @@ class Passthrough(Struct, frozen=True):
     repair: bool = False
     """Whether a refused request is mended in the client's own bytes."""
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "PassthroughPrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest | None:
+        return None
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "PassthroughPrepared":
         def write(target: TargetModel) -> WireRequest:
             wire = self.upstream.passthrough(call, target)
             return _mended(wire, repairs) if repairs and self.repair else wire
@@ -202,12 +222,18 @@ class Translate(Struct, frozen=True):
     platform: Platform = VENDOR
     repair: bool = True
 
-    def prepare(self, call: ClientCall, repairs: Repairs = ()) -> "TranslatePrepared":
+    def parse(self, call: ClientCall) -> UnifiedChatRequest:
         try:
             call.body.check_deep()
         except DocumentError as problem:
             raise invalid(str(problem), problem.param) from None
-        request = self.client.parse_request(call)
+        return self.client.parse_request(call)
+
+    def prepare(
+        self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
+    ) -> "TranslatePrepared":
+        recalled = recalled or Recalled(self.parse(call))
+        request = restored(recalled, self.target, self.upstream.NAME)
         for step in self.steps:
             request = step.request(request, self.target)
         body = partial(self.upstream.format_request, rewritten(request, repairs))
@@ -219,7 +245,7 @@ class Translate(Struct, frozen=True):
             return wire
 
         wire = _sent(write, self, applied(self.target, repairs), call)
-        return TranslatePrepared(self, call, request, wire)
+        return TranslatePrepared(self, call, recalled.request, request, wire)
 
     def repair_for(self, call: ClientCall, error: UnifiedError) -> Repair | None:
         if call.strict or not self.repair:
@@ -335,12 +361,15 @@ class TranslatePrepared:
         self,
         translate: Translate,
         call: ClientCall,
+        asked: UnifiedChatRequest,
         request: UnifiedChatRequest,
         wire: WireRequest,
     ) -> None:
         self.wire = wire
         self._translate = translate
         self._call = call
+        self._asked = asked
+        """As the client sent it; ``_request`` is what the steps made of it."""
         self._request = request
 
     def answer(self, body: bytes, content_type: str) -> Answer:
@@ -361,16 +390,22 @@ class TranslatePrepared:
         else:
             out, warnings = client.format_response(response, self._request)
             content_type = "application/json"
+        first = response.choices[0] if response.choices else None
         return Answer(
             body=out,
             content_type=content_type,
             usage=response.usage,
-            finish=response.choices[0].finish.reason if response.choices else None,
+            finish=None if first is None else first.finish.reason,
             warnings=warnings,
+            kept=None if first is None else self._kept(first.message.content),
         )
 
+    def _kept(self, parts: tuple[Content, ...]) -> Kept | None:
+        return keep(parts, self._asked, self.wire.target, self._translate.upstream.NAME)
+
     def stream(self) -> "TranslateStream":
-        return TranslateStream(self._translate, self._call, self._request, self.wire)
+        recorder = Recorder(self._asked, self.wire.target, self._translate.upstream.NAME)
+        return TranslateStream(self._translate, self._call, self._request, self.wire, recorder)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         translate = self._translate
@@ -474,6 +509,10 @@ def unchanged(error: UnifiedError) -> UnifiedError:
     return error
 
 
+def forget(kept: Kept) -> None:
+    """For streams of which nobody keeps anything."""
+
+
 class _Stream:
     """What both kinds of stream share: state, and the dialect the client reads."""
 
@@ -495,6 +534,7 @@ class _Stream:
         self._encoder = client_encoder(client, call)
         self.content_type = self._encoder.content_type
         self.words: Callable[[UnifiedError], UnifiedError] = unchanged
+        self.keep: Callable[[Kept], None] = forget
 
     def feed(self, data: bytes) -> bytes:
         out: list[bytes] = []
@@ -647,6 +687,7 @@ class TranslateStream(_Stream):
         call: ClientCall,
         request: UnifiedChatRequest,
         wire: WireRequest,
+        recorder: Recorder,
     ) -> None:
         decoder = translate.platform.decoder(translate.upstream)
         super().__init__(translate.client, decoder, call, wire)
@@ -657,6 +698,7 @@ class TranslateStream(_Stream):
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
         self._formatter = translate.client.stream_formatter(request)
+        self._recorder = recorder
 
     def _read(self, data: bytes, out: list[bytes]) -> None:
         self._translate(self._decoder.feed(data), out)
@@ -705,6 +747,9 @@ class TranslateStream(_Stream):
             self._note(chunk)
             if self.failure is not None and not self.committed:
                 break
+            kept = self._recorder.feed(chunk)
+            if kept is not None:
+                self.keep(kept)
             if isinstance(chunk, MessageStart) and self._call.show_model is not None:
                 chunk = replace(chunk, model=self._call.show_model)
             elif isinstance(chunk, StreamError):

@@ -16,7 +16,7 @@ from tests.faults.server import FaultServer, Peer
 from tests.gateway import clouds, wire
 from tests.gateway.clouds import ARN, CLAUDE, KEY, SECRETS, SIGNED, amazon, served, vendor
 from tests.gateway.conftest import Serve
-from tests.gateway.harness import CHAT, ENVIRONMENT, MESSAGES, Gateway
+from tests.gateway.harness import CHAT, ENVIRONMENT, MESSAGES, SAY, Gateway
 from tests.gateway.sigv4 import Signed
 
 PATHS = {"openai-chat": CHAT, "anthropic-messages": MESSAGES}
@@ -231,6 +231,55 @@ def test_errors_of_aws_speak_the_clients_dialect(
     assert answer.headers["x-plexus-upstream-request-id"] == "req-aws"
     if dialect == "anthropic-messages":
         assert answer.json["type"] == "error"
+
+
+BOUND = "messages.1.content.0: The block is bound to a different conversation"
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+DETAIL = {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 0}
+HISTORIES: dict[str, list[dict[str, Any]]] = {
+    MESSAGES: [{"role": "assistant", "content": [THOUGHT, {"type": "text", "text": "x"}]}],
+    CHAT: [
+        {
+            "role": "assistant",
+            "content": "x",
+            "reasoning_details": [{**DETAIL, "format": "anthropic-claude-v1"}],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("path", HISTORIES)
+@pytest.mark.parametrize("platform", ["bedrock", "vertex"])
+def test_thinking_that_is_bound_elsewhere_goes_whole(
+    serve: Serve, first: FaultServer, platform: str, path: str
+) -> None:
+    """The newest models sign for one account (canonical.md §6): after the 400, once without it."""
+
+    async def script(peer: Peer) -> None:
+        if b'"signature"' in peer.request.body:
+            bedrock = json.dumps({"message": BOUND}).encode()
+            refusal = wire.message_error(BOUND, "invalid_request_error")
+            body = bedrock if platform == "bedrock" else refusal
+            await peer.answer(400, body, x_amzn_ErrorType="ValidationException")
+        else:
+            await peer.answer(200, wire.message())
+
+    first.script = script
+    own = {"type": "anthropic-messages", "platform": platform, "api_key": KEY}
+    own |= {} if platform == "bedrock" else {"base": "/v1/projects/p/locations/global"}
+    model = CLAUDE if platform == "bedrock" else "claude-sonnet-4-5"
+    asking = {"messages": [*SAY, *HISTORIES[path], *SAY], "max_tokens": 100}
+    mended = serve(served(first, model=model, repair="always", **own))
+    answer = mended.ask(path, model="m", **asking)
+    assert (answer.status, answer.headers["x-plexus-attempts"]) == (200, "2")
+    assert "repaired" in answer.headers["x-plexus-attempt-log"]
+    again = json.loads(first.requests[-1].body)
+    assert [part["type"] for part in again["messages"][1]["content"]] == ["text"]
+    # What is passed through is mended only where the config says so.
+    default = serve(served(first, model=model, **own)).ask(path, model="m", **asking)
+    assert default.status == (400 if path == MESSAGES else 200)
+    if path == MESSAGES:
+        assert BOUND in default.error["message"]
 
 
 @pytest.mark.parametrize("path", PATHS.values())

@@ -189,6 +189,7 @@ def test_workers_drain_too(tmp_path: Path, upstream: Upstream) -> None:
     """And while they do, no new connection waits for an answer that nobody would give."""
     with workers(tmp_path, upstream, 2) as server:
         port = server.port()
+        server.wait_said("the vault are kept per worker")
         with opened(port, upstream, "talks", 20) as clients:
             idle = [Idle(port) for _ in range(8)]
             server.signal(signal.SIGTERM)

@@ -195,18 +195,21 @@ def test_models_in_both_shapes(served: Gateway) -> None:
     assert anthropic["has_more"] is False
     window = {"max_input_tokens": 9000, "max_tokens": 700}
     # The fields of OpenAI stand beside these (trap T90).
-    assert anthropic["data"][1].items() >= {
-        "type": "model",
-        "id": "echo/one",
-        "display_name": "Echo: one",
-        "created_at": "1970-01-01T00:00:00Z",
-        "lifecycle": "active",
-        "deprecated_at": None,
-        "retires_at": None,
-        "line": None,
-        **window,
-        "capabilities": None,
-    }.items()
+    assert (
+        anthropic["data"][1].items()
+        >= {
+            "type": "model",
+            "id": "echo/one",
+            "display_name": "Echo: one",
+            "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
+            "deprecated_at": None,
+            "retires_at": None,
+            "line": None,
+            **window,
+            "capabilities": None,
+        }.items()
+    )
 
 
 def test_model_pages(served: Gateway) -> None:

@@ -312,6 +312,7 @@ def test_a_refusal_of_anthropic(body: bytes, capabilities: dict[str, Any]) -> No
             "without proofs",
         ),
         (claude("The block is bound to a different conversation"), "without proofs"),
+        (claude("messages.1: the block is bound to another account"), "without proofs"),
         (openai("Corrupted thought signature."), "sentinels"),
         (
             openai("Function call is missing a thought_signature in functionCall parts."),
@@ -498,6 +499,43 @@ def test_edits_of_a_client_s_own_bytes(repair: Repair, gone: set[str], added: An
         assert edited == BODY
     # What is not touched stays byte for byte.
     assert b'"temperature":1.0' in edited
+
+
+THOUGHTFUL = (
+    b'{"thinking": {"type":"%b", "budget_tokens":2000}, "messages": ['
+    b'{"role":"user","content":"a \\"thinking\\" man"},'
+    b'{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"},'
+    b'{"type":"redacted_thinking","data":"d"}, {"type":"text", "text":"1e0"}]},'
+    b'{"role":"user","content":[{"type": "text","text":"go on"}]},'
+    b'{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"s"}]},'
+    b'{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"s"},'
+    b'{"type":"tool_use","id":"t","name":"f","input":{"x":1.0}}]},'
+    b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]}]}'
+)
+THOUGHTLESS = (
+    b'"messages": [{"role":"user","content":"a \\"thinking\\" man"},'
+    b'{"role":"assistant","content":[{"type":"text", "text":"1e0"}]},'
+    b'{"role":"user","content":[{"type": "text","text":"go on"}]},'
+    b'{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"x":1.0}}]},'
+    b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]}]}'
+)
+
+
+def test_thinking_goes_out_of_a_client_s_own_bytes_whole() -> None:
+    repair = Repair(name="", without_proofs=True)
+    for kind, left in (
+        (b"enabled", b'{"thinking": {"type":"disabled"}, '),
+        (b"adaptive", b'{"thinking": {"type":"adaptive", "budget_tokens":2000}, '),
+    ):
+        body = JsonBody.parse(THOUGHTFUL % kind)
+        assert body.edit(body_edits(body, (repair,))) == left + THOUGHTLESS
+    for raw in (
+        b'{"messages":[{"role":"user","content":"thinking\\""}]}',
+        b'{"messages":[{"content":["thinking"]}]}',
+        b'{"messages":"thinking"}',
+        b'{"thinking":1,"messages":[{"content":[{"type":"thinking"}]}]}',
+    ):
+        assert body_edits(JsonBody.parse(raw), (repair,)) == {}
 
 
 def test_messages_that_are_none_are_left_to_the_provider() -> None:

@@ -264,7 +264,9 @@ def test_T06_a_budget_stays_below_the_limit(
 @pytest.mark.parametrize("kind", ["adaptive", "a_kind_of_next_year"])
 def test_T07_every_kind_of_thinking_but_off_is_on(kind: str, to: str) -> None:
     def asked(kind: str) -> Json:
-        more = REBUILT if to == MESSAGES else {}
+        more: Json = REBUILT if to == MESSAGES else {}
+        if to == CONVERSE:
+            more = {"caps": {"thinking": "adaptive"}}
         return sent(attempt(MESSAGES, to, ask(MESSAGES, thinking={"type": kind}), **more))
 
     on, off = asked(kind), asked("disabled")

@@ -1,21 +1,13 @@
-"""Names and ids legal at Anthropic, by rules that need no state (mappings.md §5.2)."""
+"""Names, and ids of messages, that Anthropic takes, by rules without state (mappings.md §5.2)."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 
-from plexus.transformers.openai_chat.names import base62
+from plexus.transformers.ids import base62
 
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-
-
-def legal_id(value: str, prefix: str, salt: str = "") -> str:
-    """``value`` where Anthropic takes it, else an id made from it; ``salt`` forces a new one."""
-    if not salt and _LEGAL_ID.fullmatch(value):
-        return value
-    return prefix + base62(value + salt)
 
 
 def message_id(value: str) -> str:

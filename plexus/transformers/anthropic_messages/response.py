@@ -18,10 +18,11 @@ from plexus.transformers.anthropic_messages.finish import (
     parse_refusal,
 )
 from plexus.transformers.anthropic_messages.losses import RESPONSE_LOSSES
-from plexus.transformers.anthropic_messages.names import legal_id, message_id
+from plexus.transformers.anthropic_messages.names import message_id
 from plexus.transformers.anthropic_messages.reader import LIST, OBJECT, STRING, Level, Malformed
 from plexus.transformers.anthropic_messages.usage import format_usage, parse_usage
 from plexus.transformers.base import WireRequest
+from plexus.transformers.ids import anthropic_id
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.transformers.proofs import seal
 from plexus.unified.content import (
@@ -263,7 +264,7 @@ def tool_block(part: ToolCallContent, log: LossLog) -> dict[str, object]:
             log.note("response.tool_call.arguments")
     block: dict[str, object] = {
         "type": "tool_use",
-        "id": legal_id(part.id, "toolu_"),
+        "id": anthropic_id(part.id, "toolu_"),
         "name": part.name,
         "input": value,
     }

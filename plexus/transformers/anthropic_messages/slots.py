@@ -9,9 +9,9 @@ from plexus.streaming.framing import Frame
 from plexus.transformers.anthropic_messages.blocks import tool_input
 from plexus.transformers.anthropic_messages.citations import web_citation
 from plexus.transformers.anthropic_messages.content import NAME
-from plexus.transformers.anthropic_messages.names import legal_id
 from plexus.transformers.anthropic_messages.reader import compact, edited, is_json
 from plexus.transformers.anthropic_messages.response import proof_value, thinking_block
+from plexus.transformers.ids import anthropic_id
 from plexus.unified.chunks import PartDelta
 from plexus.unified.content import (
     Citation,
@@ -217,7 +217,7 @@ class ToolSlot(Slot):
         call = self._call
         start: dict[str, object] = {
             "type": "tool_use",
-            "id": legal_id(call.id, "toolu_"),
+            "id": anthropic_id(call.id, "toolu_"),
             "name": call.name,
             "input": {},
         }

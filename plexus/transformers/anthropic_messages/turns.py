@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from msgspec import Raw, Struct
 
 from plexus.transformers.anthropic_messages.content import NAME
-from plexus.transformers.anthropic_messages.names import legal_id
+from plexus.transformers.ids import anthropic_id
 from plexus.transformers.losses import LossLog
 from plexus.unified.content import (
     AudioContent,
@@ -136,11 +136,11 @@ def _ids(calls: list[ToolCallContent], used: set[str]) -> dict[str, str]:
     """Legal ids, new ones for an id the conversation used before (mappings.md §5.2)."""
     ids: dict[str, str] = {}
     for call in calls:
-        legal = legal_id(call.id, "toolu_")
+        legal = anthropic_id(call.id, "toolu_")
         turn = 0
         while legal in used:
             turn += 1
-            legal = legal_id(call.id, "toolu_", f"#{turn}")
+            legal = anthropic_id(call.id, "toolu_", f"#{turn}")
         used.add(legal)
         ids[call.id] = legal
     return ids

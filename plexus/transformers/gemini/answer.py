@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Raw
 
 from plexus.transformers.gemini.grounding import GroundingWriter
-from plexus.transformers.gemini.names import NAME, is_made
+from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.signatures import write_signature
 from plexus.transformers.gemini.thinking import wants_thoughts
 from plexus.transformers.gemini.writer import call_args
+from plexus.transformers.ids import is_made
 from plexus.transformers.losses import LossLog
 from plexus.unified.content import (
     AudioContent,

@@ -10,28 +10,6 @@ FAMILY: Final = "gemini"
 
 _LEGAL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_.:-]")
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_MADE = "call_plx"
-
-
-def base62(text: str, length: int) -> str:
-    """The first ``length`` characters of SHA-256 in base 62."""
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
-
-
-def made_id(seed: str) -> str:
-    """An id for a call that came without one; legal in every dialect."""
-    return _MADE + base62(seed, 21)
-
-
-def is_made(call_id: str) -> bool:
-    """Whether the id is one of ours: at Gemini such calls are paired by name and order again."""
-    return call_id.startswith(_MADE)
 
 
 def legal_names(names: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from plexus.transformers.base import TRACING, ClientCall, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.reader import Level, Malformed, snake
 from plexus.transformers.gemini.request_format import model_path
-from plexus.transformers.gemini.signatures import ENVELOPE_MARK, SENTINEL, opened
+from plexus.transformers.gemini.signatures import ENVELOPE_MARK, opened
+from plexus.transformers.proofs import SENTINEL
 
 _raws = msgspec.json.Decoder(list[Raw]).decode
 _text = msgspec.json.Decoder(str | None).decode

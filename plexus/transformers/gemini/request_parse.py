@@ -9,7 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.base import ClientCall
-from plexus.transformers.gemini.names import FAMILY, NAME, made_id
+from plexus.transformers.gemini.names import FAMILY, NAME
 from plexus.transformers.gemini.parts import joined, parse_parts
 from plexus.transformers.gemini.reader import (
     BOOLEAN,
@@ -28,6 +28,7 @@ from plexus.transformers.gemini.reader import (
 from plexus.transformers.gemini.schema import json_schema
 from plexus.transformers.gemini.thinking import parse_thinking
 from plexus.transformers.gemini.tools import parse_choice, parse_tools
+from plexus.transformers.ids import made_id
 from plexus.unified.content import (
     Content,
     Ext,

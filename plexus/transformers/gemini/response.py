@@ -19,7 +19,7 @@ from plexus.transformers.gemini.finish import (
 )
 from plexus.transformers.gemini.grounding import cite
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
-from plexus.transformers.gemini.names import NAME, made_id
+from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import parse_parts
 from plexus.transformers.gemini.reader import (
     ENUM,
@@ -31,6 +31,7 @@ from plexus.transformers.gemini.reader import (
     compact,
 )
 from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
+from plexus.transformers.ids import made_id
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.unified.content import Content, Ext, Origin, ToolCallContent
 from plexus.unified.errors import PlexusError, UnifiedError

@@ -11,9 +11,6 @@ from plexus.transformers.gemini.names import FAMILY
 from plexus.transformers.proofs import PREFIX, open_envelope, seal
 from plexus.unified.content import Origin, Proof
 
-SENTINEL = "skip_thought_signature_validator"
-"""What Google documents for calls that have no signature; sent raw (design, settled points)."""
-
 ENVELOPE_MARK = b'"cGx4MS5'
 """How a JSON string with an enveloped signature begins: base64 of ``plx1.`` and a letter."""
 

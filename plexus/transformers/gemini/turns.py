@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from msgspec import Raw, Struct
 
 from plexus.transformers.gemini.names import NAME
-from plexus.transformers.gemini.signatures import SENTINEL
 from plexus.transformers.gemini.writer import PartWriter, Wire, Written
 from plexus.transformers.losses import LossLog
 from plexus.transformers.placing import Item, placed
+from plexus.transformers.proofs import SENTINEL
 from plexus.unified.content import TextContent, ToolCallContent, ToolResultContent
 from plexus.unified.request import UnifiedMessage
 

@@ -9,8 +9,9 @@ from msgspec import Raw
 
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.gemini.media import sniff, split_data_url, type_of_url
-from plexus.transformers.gemini.names import NAME, is_made
+from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import RESOLUTIONS
+from plexus.transformers.ids import is_made
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
 from plexus.unified.content import (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from plexus.transformers.ids import base62
 from plexus.transformers.jsontext import two_values
-from plexus.transformers.openai_chat.names import base62
 from plexus.transformers.openai_chat.thinking import ExtraContent, gemini_proof
 from plexus.unified.content import Proof, ToolCallContent, ToolCallKind
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from plexus.transformers.openai_chat.answer_message import proof_detail
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
 from plexus.transformers.openai_chat.losses import NAME
@@ -12,6 +13,7 @@ from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_chat.start import THINK_TAGS, opening
 from plexus.transformers.openai_chat.thinking import format_details, readable
 from plexus.transformers.placing import placed
+from plexus.transformers.proofs import ROUTERS
 from plexus.unified.content import (
     AudioContent,
     Content,
@@ -156,12 +158,15 @@ class MessageWriter:
         calls: list[Wire] = []
         refusal: list[str] = []
         out: Wire = {"role": "assistant"}
-        if self._writing.target.family == GEMINI and not self._writing.native:
+        if self._writing.may_replay(GEMINI) and not self._writing.native:
             message = _signed(message)
         for number, part in enumerate(message.content):
             where = f"{path}.content[{number}]"
             match part:
                 case ThinkingContent():
+                    pass
+                case TextContent(text="") if len(message.content) > 1 and not self._writing.native:
+                    # Google ends a stream with one.
                     pass
                 case ToolCallContent():
                     calls.append(self._call(part, where))
@@ -242,8 +247,17 @@ class MessageWriter:
         # DeepSeek refuses a call whose reasoning is missing, even an empty one (traps.md T80).
         if kept or (calls and capabilities.reasoning_echo == "required"):
             _put(out, field, "".join(map(readable, kept)), capabilities.think_tags or THINK_TAGS)
-        if any(part.proof is not None for part in kept) and not capabilities.known_fields_only:
-            out["reasoning_details"] = format_details(kept)
+        if capabilities.known_fields_only:
+            return
+        router = writing.target.family in ROUTERS
+        signed = [(p, call.id) for call in message.tool_calls if router and (p := call.proof)]
+        proofs = [p for part in kept if (p := part.proof)] + [p for p, _ in signed]
+        if proofs:
+            details = format_details(kept, proofs[0])
+            for proof, call_id in signed:
+                call_id = legal_id(call_id, self._id_length)
+                details.append(proof_detail(proof, call_id, len(details)))
+            out["reasoning_details"] = details
 
     def _as_it_came(self, message: UnifiedMessage) -> dict[str, msgspec.Raw]:
         """The members of a chat client's reasoning, for a vendor that nothing is known of.

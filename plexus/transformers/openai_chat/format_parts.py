@@ -19,6 +19,7 @@ from plexus.transformers.openai_chat.content import (
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.media import data_url
 from plexus.transformers.openai_chat.server_tools import describe_call, describe_result
+from plexus.transformers.proofs import ROUTERS
 from plexus.unified.content import (
     AudioContent,
     CompactionContent,
@@ -38,9 +39,6 @@ from plexus.unified.errors import unsupported
 
 ATTRIBUTION = "x-anthropic-billing-header:"
 """Claude Code's block that changes with every request and would spoil the cache (traps.md T18)."""
-
-ROUTERS = frozenset({"openrouter", "vercel"})
-"""Families whose ``reasoning_details`` hold proofs of many vendors (vendors.md §5, §9)."""
 
 AUDIO_FORMATS = {
     "audio/wav": "wav",

@@ -7,22 +7,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
+from plexus.transformers.ids import base62, openai_id
+
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _NAME_LIMIT = 64
-_ID_LIMIT = 64
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PAIRS = [low + high for high in _BASE62 for low in _BASE62]
-
-
-def base62(text: str, length: int = 24) -> str:
-    """The first ``length`` base-62 digits of the SHA-256 of ``text`` (at most 43 are distinct)."""
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    pairs = []
-    for _ in range((length + 1) // 2):
-        # Two digits a division: the number is long.
-        number, pair = divmod(number, 62 * 62)
-        pairs.append(_PAIRS[pair])
-    return "".join(pairs)[:length]
 
 
 def legal_id(call_id: str, length: int | None = None) -> str:
@@ -33,9 +21,7 @@ def legal_id(call_id: str, length: int | None = None) -> str:
     if length is not None:
         fits = len(call_id) == length and call_id.isascii() and call_id.isalnum()
         return call_id if fits else base62(call_id, length)
-    if 0 < len(call_id) <= _ID_LIMIT:
-        return call_id
-    return "call_" + base62(call_id)
+    return openai_id(call_id)
 
 
 class ToolNames:

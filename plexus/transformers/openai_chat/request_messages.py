@@ -6,13 +6,13 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.content import (
     list_of,
     parse_cache_control,
     parse_content,
 )
 from plexus.transformers.openai_chat.losses import NAME
-from plexus.transformers.openai_chat.names import base62
 from plexus.transformers.openai_chat.reading import (
     INT,
     NULL,

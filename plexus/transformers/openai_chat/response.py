@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from plexus.transformers.base import WireRequest
+from plexus.transformers.ids import base62
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.transformers.openai_chat.answer_message import format_message
 from plexus.transformers.openai_chat.losses import NAME, RESPONSE_LOSSES
-from plexus.transformers.openai_chat.names import base62
 from plexus.transformers.openai_chat.plain_answer import plain_response
 from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.stream_parser import ChatStreamParser, empty

@@ -209,18 +209,22 @@ def collect(actions: Iterable[Action]) -> tuple[list[ThinkingContent], dict[str,
     return [part for part in parts if isinstance(part, ThinkingContent)], proofs
 
 
-def format_details(parts: Iterable[ThinkingContent]) -> list[dict[str, object]]:
-    """``reasoning_details`` of finished parts."""
+def format_details(
+    parts: Iterable[ThinkingContent], issuer: Proof | None = None
+) -> list[dict[str, object]]:
+    """``reasoning_details`` of finished parts; ``issuer``: a proof of the same turn."""
     entries: list[dict[str, object]] = []
     for part in parts:
-        entries += format_part(part, len(entries))
+        entries += format_part(part, len(entries), issuer)
     return entries
 
 
-def format_part(part: ThinkingContent, index: int) -> list[dict[str, object]]:
+def format_part(
+    part: ThinkingContent, index: int, issuer: Proof | None = None
+) -> list[dict[str, object]]:
     """The entries of one part, numbered from ``index``."""
     proof = part.proof
-    label = {"format": format_of(proof), **({"id": part.id} if part.id else {})}
+    label = {"format": format_of(proof or issuer), **({"id": part.id} if part.id else {})}
     entries: list[dict[str, object]] = []
     for summary in part.summary or ():
         entries.append({"type": "reasoning.summary", "summary": summary, **label})

@@ -175,7 +175,7 @@ class ItemWriter:
         if not self._writing.native:
             # A text of nothing beside calls is a habit of chat clients.
             kept = [(where, part) for where, part in run if part.text]
-            if run and not kept and head is not None and len(head.content) > len(run):
+            if run and not kept and (head is None or len(head.content) > len(run)):
                 return
             run = kept
         for where, part in run:
@@ -239,7 +239,11 @@ class ItemWriter:
         out: Wire = {"type": "reasoning"}
         if part.id is not None and (writing.native or part.id.startswith("rs_")):
             out["id"] = part.id
-        out["summary"] = [{"type": "summary_text", "text": text} for text in part.summary or ()]
+        summary = part.summary or ()
+        if not summary and part.text and not writing.native:
+            # Dialects with one text for thinking have the summary in it.
+            summary = (part.text,)
+        out["summary"] = [{"type": "summary_text", "text": text} for text in summary]
         if part.text and writing.native:
             out["content"] = [{"type": "reasoning_text", "text": part.text}]
         if proof is not None:

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from plexus.transformers.openai_chat.names import base62
+from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.reading import NULL, STR, Level
 from plexus.transformers.openai_responses.content import arguments_of, encoded, ext_of, joined_texts
 from plexus.transformers.openai_responses.losses import NAME
@@ -104,12 +104,16 @@ def parse_reasoning(level: Level, origin: Origin) -> ThinkingContent:
     if whole is not None and texts is not None and len(texts) > 1:
         rest["content"] = whole
     proof: Proof | None = None
+    text = "".join(texts or ())
     if sealed and is_envelope(sealed):
         proof, item_id = open_envelope(sealed), None
+        if not text and (proof is None or proof.kind == "signature"):
+            # No summary of anything: a text, and the signature of it, have no other place here.
+            text, summary = "\n\n".join(summary or ()), None
     elif sealed:
         proof = Proof(sealed, "encrypted", origin)
     return ThinkingContent(
-        text="".join(texts or ()),
+        text=text,
         summary=tuple(summary) if summary else None,
         id=item_id,
         proof=proof,

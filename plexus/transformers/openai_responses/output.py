@@ -5,7 +5,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
-from plexus.transformers.openai_chat.names import base62
+from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.reading import LIST, STR, Level
 from plexus.transformers.openai_responses.content import encoded, ext_of, parse_part
 from plexus.transformers.openai_responses.items import (

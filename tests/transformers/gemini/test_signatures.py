@@ -12,12 +12,11 @@ from plexus.transformers.base import Dialect
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.signatures import (
     ENVELOPE_MARK,
-    SENTINEL,
     opened,
     read_signature,
     write_signature,
 )
-from plexus.transformers.proofs import seal
+from plexus.transformers.proofs import SENTINEL, seal
 from plexus.unified.content import (
     Content,
     Origin,

@@ -177,14 +177,14 @@ def test_a_foreign_proof_travels_in_an_envelope() -> None:
     assert found["summary"] == [{"type": "summary_text", "text": "hm"}]
     assert open_envelope(found["encrypted_content"]) == SIGNED
     (back,) = parse(found).messages
-    assert back.content == (ThinkingContent(summary=("hm",), proof=SIGNED),)
+    assert back.content == (ThinkingContent(text="hm", proof=SIGNED),)
 
 
 def test_thinking_without_a_proof_is_known_when_it_comes_back() -> None:
     (found,) = output(ThinkingContent(text="hm"))
     assert found["encrypted_content"].startswith(PREFIX)
     (back,) = parse(found).messages
-    assert back.content == (ThinkingContent(summary=("hm",)),)
+    assert back.content == (ThinkingContent(text="hm"),)
     assert output(ThinkingContent()) == []
 
 
