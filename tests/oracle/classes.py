@@ -341,18 +341,15 @@ REQUESTS = (
         "messages",
     ),
     Class(
-        "reasoning of a vendor without profile",
+        "Mistral's thinking",
         "ask",
-        r"body\.messages\[\]\.(reasoning_content|reasoning|reasoning_details|content)",
-        "what a chat client has of reasoning goes back as it came",
-        "goes back only where the profile says that it is taken, once a step ends pass-through;"
-        " reported as lost",
+        r"body\.messages\[\]\.content",
+        "thinking inside the content goes back as it came",
+        "it goes back where the profile or `capabilities.reasoning_field` says so, once a step ends"
+        " pass-through; else it is reported as lost",
         "musistudio/llms",
-        "canonical.md §1: a chat client had it from this provider; T80",
-        lambda v: (
-            (v.extra and v.d.path.rpartition(".reasoning")[1] != "")
-            or '"type": "thinking"' in json.dumps(v.d.parent)
-        ),
+        "T80: a chat client has it of this provider",
+        lambda v: '"type": "thinking"' in json.dumps(v.d.parent),
         "chat",
         (CHAT,),
         TRANSLATING,
@@ -421,14 +418,15 @@ REQUESTS = (
     Class(
         "prompt of forcereasoning",
         "ask",
-        r"body\.messages\[\]\.content(\[\](\.text)?)?",
+        r"body\.messages\[\]\.(reasoning|reasoning_content|reasoning_details|content(\[\](\.text)?)?)",
         "its own words, before a user's string, for structured output too",
         "other words, always last, not for structured output; a chat client's own"
-        " `reasoning_content` stands in the tags too",
+        " reasoning stands in the tags instead of beside the text",
         "Plexus",
         "mappings.md §7: reasoning text breaks a JSON answer; deviations, `forcereasoning`",
         lambda v: (
-            any(
+            "reasoning" in v.d.path
+            or any(
                 mark in json.dumps([v.d.parent, v.d.plexus])
                 for mark in (
                     "Always think before answering",
@@ -871,6 +869,7 @@ ANSWERS: tuple[Class, ...] = (
             v.x.status >= 400
             and v.left.get("error", {}).get("code") == "provider_response_error"
             and v.plexus.status >= 400
+            and ("error" in v.right or v.plexus.body.strip() == v.x.answer.strip())
         ),
     ),
     Class(
