@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle import facts
-from tests.oracle.classes import CLASSES, View
-from tests.oracle.exchanges import Exchange
+from tests.oracle.classes import CLASSES, Class, View
+from tests.oracle.exchanges import CHAT, MESSAGES, REWRITING, Exchange
 from tests.oracle.facts import Difference
 from tests.oracle.servers import Both, Said
 
@@ -41,7 +41,7 @@ def run(both: Both, exchanges: Iterator[Exchange]) -> Result:
         result.routes[exchange.route.name] += 1
         for view in views(exchange, *both.ask(exchange)):
             result.differences += 1
-            found = next((known for known in CLASSES if known.fits(view)), None)
+            found = explained(view)
             if found is None:
                 result.unexplained.append(_told(exchange, view.d))
             else:
@@ -49,12 +49,21 @@ def run(both: Both, exchanges: Iterator[Exchange]) -> Result:
     return result
 
 
+def explained(view: View) -> Class | None:
+    """The class of a difference, None when it is in none."""
+    return next((known for known in CLASSES if known.fits(view)), None)
+
+
 def views(exchange: Exchange, parent: Said, plexus: Said) -> Iterator[View]:
-    """Every difference of one exchange, with what a class may look at."""
+    """Every difference of one exchange, with what a class may look at.
+
+    Those of side ``passed`` belong to no class: Plexus said what neither client nor provider did.
+    """
     given = json.dumps(exchange.body) + exchange.answer.decode("utf-8", "replace")
     if "ask" in exchange.judged:
         asked = [facts.normal(said.asked, given) for said in (parent, plexus)]
         yield from _side("ask", exchange, *asked, parent, plexus)
+        yield from _views(_edited(exchange, plexus), exchange, *asked, parent, plexus)
     # An answer to a question that never went out is of no interest.
     if "answer" in exchange.judged and parent.asked is not None and plexus.asked is not None:
         right = facts.answer(exchange.client, plexus.kind, plexus.body, plexus.ended)
@@ -65,6 +74,34 @@ def views(exchange: Exchange, parent: Said, plexus: Said) -> Iterator[View]:
             for said, value in ((parent, left), (plexus, right))
         ]
         yield from _side("answer", exchange, *answers, parent, plexus)
+        yield from _views(_unlike(exchange, right), exchange, *answers, parent, plexus)
+
+
+def _edited(exchange: Exchange, plexus: Said) -> list[Difference]:
+    """Where Plexus passes a request through: what it changed and must not."""
+    if plexus.asked is None or not exchange.passed or exchange.route.use:
+        return []
+    sent, body = {**exchange.body, "model": "m"}, dict(plexus.asked["body"])
+    if exchange.stream and exchange.client == "chat":
+        for each in (sent, body):
+            each.pop("stream_options", None)
+    return facts.differences("passed", sent, body)
+
+
+def _unlike(exchange: Exchange, right: Any) -> list[Difference]:
+    """Where Plexus passes an answer through: what is not the provider's; else text that is not."""
+    dialects = {CHAT: "chat", MESSAGES: "messages"}
+    spoken = dialects.get(exchange.route.dialect)
+    if exchange.status >= 400 or spoken is None or "error" in right:
+        return []
+    given = facts.answer(spoken, exchange.kind, exchange.answer, True)
+    if exchange.passed:
+        if exchange.stream and exchange.client == "chat" and "usage" not in right:
+            given.pop("usage", None)  # Hidden from one that did not ask.
+        return facts.differences("passed", given, right)
+    if exchange.route.name in REWRITING:
+        return []
+    return facts.differences("passed", facts.said(given), facts.said(right))
 
 
 def _side(
@@ -73,6 +110,17 @@ def _side(
     found = facts.differences(side, left, right)
     if found and _whole(side, exchange, left, right, parent):
         found = [Difference(side, "", left, right)]
+    yield from _views(found, exchange, left, right, parent, plexus)
+
+
+def _views(
+    found: list[Difference],
+    exchange: Exchange,
+    left: Any,
+    right: Any,
+    parent: Said,
+    plexus: Said,
+) -> Iterator[View]:
     for difference in found:
         yield View(difference, exchange, left, right, parent, plexus)
 

@@ -113,6 +113,13 @@ ROUTES = (
 )
 
 
+REWRITING = ("tooluse", "forcereasoning", "extrathinktag")
+"""Routes whose step changes the text of an answer."""
+
+TRANSLATING = (*REWRITING, "enhancetool", "reasoning", "maxtoken", "sampling", "cleancache")
+"""Routes whose step ends pass-through."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A recorded exchange; ``request`` or ``answer`` may be missing."""
@@ -146,6 +153,11 @@ class Exchange:
     @property
     def stream(self) -> bool:
         return self.body.get("stream") is True
+
+    @property
+    def passed(self) -> bool:
+        """Whether Plexus passes both bodies through."""
+        return DIALECTS[self.client] == self.route.dialect and self.route.name not in TRANSLATING
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ MISSING = "<missing>"
 """Stands for a member or item that only the other side has."""
 
 _TIMES = ("created", "created_at")
-_IDS = ("id", "tool_use_id", "tool_call_id", "call_id")
+_IDS = ("id", "tool_use_id", "tool_call_id", "call_id", "request_id")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,20 @@ def answer(client: str, kind: str, body: bytes, ended: bool, one: bool = False) 
         except ValueError:
             made = {"text": body.decode("utf-8", "replace")}
     return made if ended else {**made, "ended": False}
+
+
+def said(answer: dict[str, Any]) -> str:
+    """The text of the first choice, or of all text blocks; white space does not count."""
+    if "choices" in answer:
+        message = (answer["choices"] or [{}])[0].get("message", {})
+        content = message.get("content") or message.get("refusal") or ""
+        if isinstance(content, dict):
+            content = json.dumps(content)
+        parts = [content] if isinstance(content, str) else content
+    else:
+        parts = answer.get("content", [])
+    texts = [part if isinstance(part, str) else part.get("text", "") for part in parts]
+    return "".join("".join(texts).split())
 
 
 def events(body: bytes) -> Iterator[tuple[str, str]]:

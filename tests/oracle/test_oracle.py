@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.gateway import wire
 from tests.oracle.classes import CLASSES
-from tests.oracle.compare import run
-from tests.oracle.exchanges import ROUTES, exchanges
+from tests.oracle.compare import explained, run, views
+from tests.oracle.exchanges import ROUTES, Exchange, exchanges
+from tests.oracle.facts import MISSING, answer, differences
 from tests.oracle.report import DEVIATIONS, HEADING, recorded, section
-from tests.oracle.servers import both, missing
+from tests.oracle.servers import Said, both, missing
 
 
 def test_every_difference_is_explained(tmp_path: Path) -> None:
@@ -26,6 +29,55 @@ def test_every_difference_is_explained(tmp_path: Path) -> None:
     assert result.routes.keys() == {route.name for route in ROUTES}
     # One that no longer occurs is a row too many; `make oracle` records the counts anew.
     assert result.counts.keys() == recorded()["classes"].keys()
+
+
+HELLO = Exchange("case", "chat", ROUTES[0], {"messages": []}, wire.chat(), "application/json")
+
+
+def said(text: str = "hello", **asked: Any) -> Said:
+    body = {"secrets": ["provider"], "path": "/v1", "body": {"model": "m", "messages": [], **asked}}
+    return Said(body, 200, "application/json", wire.chat(text))
+
+
+def unexplained(parent: Said, plexus: Said) -> list[tuple[str, str]]:
+    found = [view.d for view in views(HELLO, parent, plexus) if not explained(view)]
+    return [(difference.side, difference.path) for difference in found]
+
+
+def test_what_no_class_knows_is_unexplained() -> None:
+    assert unexplained(said(), said()) == []
+    assert unexplained(said(), said("hullo")) == [
+        ("answer", "choices[].message.content"),
+        ("passed", "choices[].message.content"),
+    ]
+    assert unexplained(said("hullo"), said()) == [("answer", "choices[].message.content")]
+    assert unexplained(said(), said(top_p=1)) == [("ask", "body.top_p"), ("passed", "top_p")]
+
+
+def test_lists_are_aligned_so_that_least_differs() -> None:
+    """A turn that one side has more of does not make all the others differ."""
+    turns = [{"role": role, "content": str(number)} for number, role in enumerate("abc")]
+    changed = [turns[0], {"role": "new", "content": ""}, turns[1], {**turns[2], "content": "3"}]
+    found = differences("ask", turns, changed)
+    assert [(d.path, d.parent, d.plexus) for d in found] == [
+        ("[]", MISSING, changed[1]),
+        ("[].content", "2", "3"),
+    ]
+
+
+def test_a_stream_is_folded_into_its_answer() -> None:
+    whole = answer("chat", "text/event-stream", b"".join(wire.chat_stream("hi")), True)
+    assert whole["choices"][0]["message"]["content"] == "hi"
+    assert (whole["choices"][0]["finish_reason"], whole["done"], whole["faults"]) == (
+        "stop",
+        True,
+        [],
+    )
+    events = wire.message_stream("hi")
+    whole = answer("messages", "text/event-stream", b"".join(events), True)
+    assert (whole["content"], whole["done"]) == ([{"type": "text", "text": "hi"}], True)
+    torn = answer("messages", "text/event-stream", b"".join(events[:2] + events[-1:]), True)
+    assert torn["faults"] == ["a block that is not closed"]
 
 
 def test_the_page_is_made_of_the_recorded_result() -> None:
