@@ -5,10 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 JS := tests/clients/js
 ORACLE := tests/oracle/js
-UV ?= uv
+AGENTS := tests/clients/agents
+UV ?= $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check long bench oracle format regen lock clean
+.PHONY: help serve test check clients agents long bench oracle format regen lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +28,10 @@ check: .venv/.dev js ## format, lint, types, generated code, tests; the tree sta
 	$(BIN)/plexus build --check
 	$(BIN)/python -m pytest
 	git diff --exit-code
+
+clients: .venv/.clients .venv/.clients-openai2 ## install the frameworks that tests/clients drives too
+
+agents: $(AGENTS)/node_modules/.installed ## install the coding agents of tests/clients (1.3 GB, not in CI)
 
 long: .venv/.dev js ## run every test with its long counts; seeds are printed
 	PLEXUS_LONG=1 $(BIN)/python -m pytest -s
@@ -50,16 +55,19 @@ regen: .venv/.dev ## rewrite generated/, golden files and generated pages of doc
 	$(BIN)/python -m tools.matrix >docs/matrix.md
 	$(BIN)/python -m pytest --regen
 
-lock: ## lock the dependencies again (needs uv)
+lock: .venv/.dev ## lock the dependencies again
 	$(UV) pip compile $(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(UV) pip compile $(LOCK) -c requirements/runtime.txt $(CLOUDS) \
 		pyproject.toml -o requirements/clouds.txt
 	$(UV) pip compile $(LOCK) requirements/build.in -o requirements/build.txt
 	$(UV) pip compile $(LOCK) -c requirements/clouds.txt -c requirements/build.txt $(CLOUDS) \
 		pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
+	$(UV) pip compile $(LOCK) requirements/clients.in -o requirements/clients.txt
+	$(UV) pip compile $(LOCK) requirements/clients-openai2.in -o requirements/clients-openai2.txt
 
 clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules $(ORACLE)/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(JS)/node_modules $(AGENTS)/node_modules $(ORACLE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages left out are for Windows and for browsers, where Plexus does not run.
@@ -77,6 +85,20 @@ LOCKS := requirements/runtime.txt requirements/build.txt
 
 .venv/.dev: .venv/.serve requirements/dev.txt
 	tools/setup $(PYTHON) requirements/dev.txt
+	@touch $@
+
+# They need other versions of the SDKs than .venv has; nothing of Plexus is in there.
+.venv/.clients .venv/.clients-openai2: .venv/.%: requirements/%.txt .venv/.dev
+	$(PYTHON) -m venv --clear --without-pip .venv/$*
+	$(UV) pip install --quiet --python .venv/$*/bin/python --require-hashes --no-deps \
+		--only-binary :all: --requirement $<
+	@touch $@
+
+# No lock: it would name binaries of other platforms that a registry need not have.  The scripts of
+# two packages put the binary in its place.
+$(AGENTS)/node_modules/.installed: $(AGENTS)/package.json
+	cd $(AGENTS) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts
+	cd $(AGENTS) && npm rebuild @anthropic-ai/claude-code opencode-ai
 	@touch $@
 
 $(ORACLE)/node_modules/.installed: $(ORACLE)/package-lock.json

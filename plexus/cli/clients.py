@@ -148,8 +148,8 @@ aider --model openai/{model}
 """,
     "llm": """\
 # extra-openai-models.yaml, in the folder that `dirname "$(llm logs path)"` prints
-- model_id: {model}
-  model_name: {model}
+- model_id: "{model}"
+  model_name: "{model}"
   api_base: "{root}/v1"
   supports_tools: true
   supports_schema: true

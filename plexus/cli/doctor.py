@@ -12,6 +12,7 @@ from msgspec import structs
 
 from plexus.cli.paths import config_path, out_path, shown
 from plexus.cli.serve import built
+from plexus.compiler.diagnostics import printable
 from plexus.manifest import ManifestError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def doctor(arguments: Namespace) -> int:
         if verified is None:
             return 1
         generation = load(folder, verified, config.absolute().parent)
-        targets = chosen(generation, arguments.names)
+        wanted = chosen(generation, arguments.names)
     except ManifestError as error:
         print(f"{shown(error.path)}: {error.message}; run `plexus build`", file=sys.stderr)
         return 3
@@ -42,10 +43,10 @@ def doctor(arguments: Namespace) -> int:
         print(said, file=sys.stderr)
         return 2
     findings = []
-    for finding in examine(generation, os.environ, targets, arguments.timeout):
+    for finding in examine(generation, os.environ, wanted, arguments.timeout):
         findings.append(finding)
         if arguments.format == "text":
-            print(_line(finding), flush=True)
+            print(printable(_line(finding)), flush=True)
     if arguments.format == "json":
         print(json.dumps([_row(finding) for finding in findings], indent=2))
     return 0 if findings and all(finding.works for finding in findings) else 1

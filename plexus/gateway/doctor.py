@@ -18,10 +18,14 @@ from plexus.gateway.app import create_app
 from plexus.gateway.channel import Message, Scope
 from plexus.gateway.connection import Connection
 from plexus.gateway.loader import Generation
+from plexus.gateway.resource import AliasResource
 from plexus.gateway.server import CannotServe, make_services
 from plexus.gateway.services import Services
 from plexus.transformers import gemini, openai_chat, openai_responses
 
+TARGETS = 3
+"""Targets of a provider that are asked at most until one works."""
+_OF_THE_MODEL = (400, 404)
 _TOKENS = 16
 _WORDS = "Reply with the word ok."
 
@@ -53,58 +57,85 @@ class Finding(Struct, frozen=True, kw_only=True):
         return self.status == 200
 
 
-def chosen(generation: Generation, names: Sequence[str]) -> dict[str, list[str]]:
-    """The targets to ask, by provider: the first of each, or those that are named.
+class Asked(Struct, frozen=True):
+    """Targets of one provider; ``one`` of them that works is enough."""
 
-    ``names``: providers, or ``provider/model``.  Raises KeyError for an unknown one.
+    provider: str
+    targets: tuple[str, ...]
+    one: bool
+
+
+def chosen(generation: Generation, names: Sequence[str]) -> list[Asked]:
+    """Whom to ask: every provider, at a target that an alias uses if there is one, or ``names``.
+
+    A provider's first target may be a model for pictures or vectors, so up to TARGETS of them are
+    asked until one works.  ``names``: providers, or ``provider/model``.  Raises KeyError for an
+    unknown one.
     """
     targets = generation.table.targets
     providers = [provider.name for provider in generation.providers]
-    found: dict[str, list[str]] = {}
+    found: list[Asked] = []
+    used: list[str] | None = None
     for name in names or providers:
         if name in targets:
-            found.setdefault(name.partition("/")[0], []).append(name)
+            found.append(Asked(name.partition("/")[0], (name,), one=False))
             continue
         if name not in providers:
             raise KeyError(name)
-        first = next((target for target in targets if target.partition("/")[0] == name), None)
-        if first is not None:
-            found.setdefault(name, []).append(first)
+        if used is None:
+            used = list(dict.fromkeys((*_used(generation), *targets)))
+        own = tuple(target for target in used if target.partition("/")[0] == name)
+        if own:
+            found.append(Asked(name, own[:TARGETS], one=True))
     return found
+
+
+def _used(generation: Generation) -> Iterator[str]:
+    """The targets of all aliases, in the order of the config within each."""
+    for entry in generation.table.models.values():
+        resource = generation.resource(entry)
+        if issubclass(resource, AliasResource):
+            yield from (weighted.target.name for weighted in resource.targets)
 
 
 def examine(
     generation: Generation,
     environment: Mapping[str, str],
-    targets: Mapping[str, Sequence[str]],
+    wanted: Sequence[Asked],
     within: float,
 ) -> Iterator[Finding]:
-    """Ask all ``targets``; each request has ``within`` seconds.
+    """Ask for all that is ``wanted``; each request has ``within`` seconds.
 
     Every provider is set up by itself, so that a secret that is missing is only its own trouble.
     Client keys are not asked for.
     """
-    for provider in generation.providers:
-        names = targets.get(provider.name)
-        if not names:
-            continue
+    by_name = {provider.name: provider for provider in generation.providers}
+    for asked in wanted:
         alone = copy(generation)
-        alone.keys, alone.providers = (), (provider,)
+        alone.keys, alone.providers = (), (by_name[asked.provider],)
         try:
             services = make_services(alone, environment)
         except CannotServe as problem:
             message = " ".join(str(problem).split())
-            yield from (Finding(target=name, message=message) for name in names)
+            yield Finding(target=asked.targets[0], message=message)
             continue
-        yield from asyncio.run(_ask(services, names, within))
+        yield from asyncio.run(_ask(services, asked, within))
 
 
-async def _ask(services: Services, names: Sequence[str], within: float) -> list[Finding]:
+async def _ask(services: Services, asked: Asked, within: float) -> list[Finding]:
+    """What came of the targets; of the first that works, or of the first, if one is enough."""
     app = create_app(services)
+    first: list[Finding] = []
     try:
-        return [
-            await _one(app, probe, within) for name in names for probe in _spoken(services, name)
-        ]
+        for name in asked.targets:
+            found = [await _one(app, probe, within) for probe in _spoken(services, name)]
+            if all(finding.works for finding in found):
+                return found
+            first = first or found
+            if not any(finding.status in _OF_THE_MODEL for finding in found):
+                # The provider itself is the trouble.
+                break
+        return first
     finally:
         await services.close()
 

@@ -56,6 +56,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, CHAT)
             case "google":
                 self.answer(200, GEMINI)
+            case "pictures" if body["model"] != "n":
+                self.answer(404, {"error": {"message": "This is no chat model"}})
+            case "pictures":
+                self.answer(200, CHAT)
+            case "forger":
+                words = "no\nok      fake/m  openai-chat  1 ms\x1b[2J"
+                self.answer(400, {"error": {"message": words}})
             case "refused":
                 error = {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}
                 self.answer(401, {"error": error})
@@ -141,6 +148,25 @@ def test_what_does_not(here: Path, capsys: Capture, upstream: Upstream) -> None:
     assert "NOWHERE" in keyless
     assert good.startswith("ok      good/m")
     assert KEY not in said.out + said.err
+
+
+def test_a_model_that_does_not_chat(here: Path, capsys: Capture, upstream: Upstream) -> None:
+    """The provider works all the same; by its own name the model does not."""
+    write(here, upstream, "pictures")
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.startswith("ok      pictures/n  openai-chat  ")
+    assert main(["doctor", "pictures/m"]) == 1
+    assert "This is no chat model" in capsys.readouterr().out
+
+
+def test_a_provider_s_words_stay_on_their_line(
+    here: Path, capsys: Capture, upstream: Upstream
+) -> None:
+    write(here, upstream, "forger")
+    assert main(["doctor"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("FAILED  forger/m  openai-chat  400: ")
+    assert "\x1b" not in line
 
 
 def test_names(here: Path, capsys: Capture, upstream: Upstream) -> None:

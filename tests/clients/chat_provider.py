@@ -70,7 +70,7 @@ _MESSAGE_FIELDS = {
     "system": {"role", "content", "name"},
     "developer": {"role", "content", "name"},
     "user": {"role", "content", "name"},
-    "tool": {"role", "content", "tool_call_id"},
+    "tool": {"role", "content", "tool_call_id", "name"},
     # What the official helpers echo beside the documented fields, and the vendors' reasoning.
     "assistant": {
         "role",
@@ -256,7 +256,7 @@ def answer(reply: Reply) -> Json:
         "finish_reason": _FINISH[reply.finish],
     }
     return {
-        "id": "chatcmpl-7",
+        "id": f"chatcmpl-{reply.id}",
         "object": "chat.completion",
         "created": 1795000000,
         "model": MODEL,
@@ -294,7 +294,7 @@ def event(data: Json) -> bytes:
 def stream(reply: Reply, body: Json) -> Iterator[bytes]:
     """The whole answer as events; calls that run in parallel come interleaved."""
     wants_usage = (body.get("stream_options") or {}).get("include_usage")
-    more: Json = {"usage": None} if wants_usage else {}
+    more: Json = {"id": f"chatcmpl-{reply.id}"} | ({"usage": None} if wants_usage else {})
     calls = [part for part in reply.parts if isinstance(part, Call)]
     yield _chunk({"role": "assistant", "content": None if calls else ""}, **more)
     for part in reply.parts:
@@ -306,7 +306,7 @@ def stream(reply: Reply, body: Json) -> Iterator[bytes]:
     yield from _stream_calls(calls, more)
     yield _chunk({}, _FINISH[reply.finish], **more)
     if wants_usage:
-        yield event({**_HEAD, "choices": [], "usage": usage(reply.usage)})
+        yield event({**_HEAD, **more, "choices": [], "usage": usage(reply.usage)})
     yield b"data: [DONE]\n\n"
 
 

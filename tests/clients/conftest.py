@@ -1,4 +1,4 @@
-"""A served gateway between four SDKs and a real upstream, all on loopback."""
+"""A served gateway between the official SDKs and a real upstream, all on loopback."""
 
 from __future__ import annotations
 
@@ -12,23 +12,69 @@ from typing import Any
 
 import pytest
 
-from tests.clients import chat_provider, messages_provider
+from tests.clients import (
+    chat_provider,
+    gemini_provider,
+    messages_provider,
+    responses_provider,
+)
 from tests.clients.processes import JS, Gateway, Node, Upstream
 from tests.clients.scenarios import CLIENT_KEY, UPSTREAM_KEY
-from tests.clients.sdk import Ask, NodeSdk, Sdk
+from tests.clients.sdk import OPEN, Ask, NodeSdk, Sdk
 from tests.clients.sdk_anthropic import AnthropicPython
+from tests.clients.sdk_genai import GenaiPython
 from tests.clients.sdk_openai import OpenAIPython
+from tests.clients.sdk_responses import OpenAIPythonResponses
 
-SDKS = ("openai-python", "anthropic-python", "openai-node", "anthropic-ts")
-ROUTES = ("direct", "native", "cross")
-GATEWAY = pytest.mark.parametrize("route", ROUTES[1:], indirect=True)
+SDKS = (
+    "openai-python",
+    "openai-python-responses",
+    "anthropic-python",
+    "google-genai-python",
+    "openai-node",
+    "openai-node-responses",
+    "anthropic-ts",
+    "google-genai-js",
+)
+DIALECTS = ("openai-chat", "openai-responses", "anthropic-messages", "gemini")
+ROUTES = ("direct", *DIALECTS)
+SHORT = pytest.mark.parametrize("route", ["direct", "native", "cross"], indirect=True)
+"""For what each pair of dialects has tests of its own."""
+GATEWAY = pytest.mark.parametrize("route", ["native", "cross"], indirect=True)
 """For what only a gateway can do."""
-PATHS = {"openai-chat": "/v1/chat/completions", "anthropic-messages": "/v1/messages"}
-ALIASES = {"openai-chat": "chat", "anthropic-messages": "messages"}
-MODELS = {"openai-chat": "vendor-model", "anthropic-messages": "claude-opus-5"}
-ANSWERS = {"openai-chat": chat_provider.MODEL, "anthropic-messages": messages_provider.MODEL}
+CROSS = {
+    "openai-chat": "anthropic-messages",
+    "openai-responses": "gemini",
+    "anthropic-messages": "openai-chat",
+    "gemini": "openai-responses",
+}
+PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic-messages": "/v1/messages",
+    "gemini": "/v1beta/models/{model}:{verb}",
+}
+ALIASES = {
+    "openai-chat": "chat",
+    "openai-responses": "responses",
+    "anthropic-messages": "messages",
+    "gemini": "gemini",
+}
+MODELS = {
+    "openai-chat": "vendor-model",
+    "openai-responses": "vendor-reasoner",
+    "anthropic-messages": "claude-opus-5",
+    "gemini": "gemini-3.8-flash",
+}
+ANSWERS = {
+    "openai-chat": chat_provider.MODEL,
+    "openai-responses": responses_provider.MODEL,
+    "anthropic-messages": messages_provider.MODEL,
+    "gemini": gemini_provider.MODEL,
+}
 """The model that the upstream reports."""
-ALLOWED = ["chat", "messages", "stall-chat", "stall-messages"]
+EMBEDDINGS = ("embed", "embed-floats", "embed-gemini")
+ALLOWED = sorted([*ALIASES.values(), *(f"stall-{name}" for name in ALIASES.values()), *EMBEDDINGS])
 """The aliases of the SDKs' key: ``*`` is not among them, and so no other name is either."""
 STALL = 1.0
 """Seconds of silence after which the alias ``stall-…`` gives a stream up."""
@@ -36,7 +82,10 @@ STALL = 1.0
 
 @dataclass(frozen=True)
 class Route:
-    """Where an SDK points: straight at the upstream (the positive control), or at an alias."""
+    """Where an SDK points: straight at the upstream (the positive control), or at an alias.
+
+    ``kind`` is direct, native (the upstream speaks the SDK's dialect) or cross.
+    """
 
     kind: str
     base: str
@@ -57,10 +106,18 @@ def config(upstream: int, everything_else: str) -> dict[str, Any]:
     url = f"http://127.0.0.1:{upstream}/v1"
     key = {"env": "UPSTREAM_KEY"}
     model = {"vendor-model": {"capabilities": {"reasoning_field": "reasoning_content"}}}
-    targets = {"chat": "vendor/vendor-model", "messages": "claude/claude-opus-5"}
+    targets = {
+        "chat": "vendor/vendor-model",
+        "responses": "reasoner/vendor-reasoner",
+        "messages": "claude/claude-opus-5",
+        "gemini": "google/gemini-3.8-flash",
+    }
     aliases: dict[str, Any] = {name: {"targets": [target]} for name, target in targets.items()}
     for name, target in targets.items():
         aliases[f"stall-{name}"] = {"targets": [target], "timeouts": {"idle": STALL}}
+    embedders = ("vendor/vendor-embedding", "vendor/floats-only", "google/gemini-embedding")
+    for name, target in zip(EMBEDDINGS, embedders, strict=True):
+        aliases[name] = {"targets": [target]}
     aliases["*"] = {"targets": [{**targets, "echo": "echo/echo"}[everything_else]]}
     return {
         "keys": {
@@ -72,7 +129,19 @@ def config(upstream: int, everything_else: str) -> dict[str, Any]:
                 "type": "openai-chat",
                 "api_base_url": url,
                 "api_key": key,
-                "models": model,
+                "models": {**model, "vendor-embedding": {}, "floats-only": {}},
+            },
+            "reasoner": {
+                "type": "openai-responses",
+                "api_base_url": url,
+                "api_key": key,
+                "models": ["vendor-reasoner"],
+            },
+            "google": {
+                "type": "gemini",
+                "api_base_url": f"{url}beta",
+                "api_key": key,
+                "models": ["gemini-3.8-flash", "gemini-embedding"],
             },
             "claude": {
                 "type": "anthropic-messages",
@@ -84,6 +153,15 @@ def config(upstream: int, everything_else: str) -> dict[str, Any]:
         },
         "aliases": aliases,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_clients() -> Iterator[None]:
+    """Closes them before anybody counts what is left open."""
+    yield
+    for client in OPEN:
+        client.close()
+    OPEN.clear()
 
 
 @pytest.fixture(scope="session")
@@ -145,27 +223,37 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
     match request.param:
         case "openai-python":
             return OpenAIPython()
+        case "openai-python-responses":
+            return OpenAIPythonResponses()
         case "anthropic-python":
             return AnthropicPython()
-        case "openai-node":
-            return NodeSdk(request.getfixturevalue("node"), "openai-node", "openai-chat", "/v1")
-        case _:
-            node = request.getfixturevalue("node")
-            return NodeSdk(node, "anthropic-ts", "anthropic-messages", "")
+        case "google-genai-python":
+            return GenaiPython()
+        case name:
+            return NodeSdk(request.getfixturevalue("node"), name, *NODE_SDKS[name])
+
+
+NODE_SDKS = {
+    "openai-node": ("openai-chat", "/v1"),
+    "openai-node-responses": ("openai-responses", "/v1"),
+    "anthropic-ts": ("anthropic-messages", ""),
+    "google-genai-js": ("gemini", ""),
+}
 
 
 @pytest.fixture(params=ROUTES)
 def route(request: pytest.FixtureRequest, sdk: Sdk) -> Route:
-    """The three ways of an SDK to the upstream."""
+    """The ways of an SDK to the upstream."""
     upstream: Upstream = request.getfixturevalue("upstream")
     if request.param == "direct":
         base = f"http://127.0.0.1:{upstream.port}{sdk.path}"
         return Route("direct", base, UPSTREAM_KEY, MODELS[sdk.dialect], sdk.dialect)
     gateway = request.getfixturevalue("gateways")("echo")
-    other = next(dialect for dialect in MODELS if dialect != sdk.dialect)
-    dialect = sdk.dialect if request.param == "native" else other
+    named = {"native": sdk.dialect, "cross": CROSS[sdk.dialect]}
+    dialect = named.get(request.param, request.param)
+    kind = "native" if dialect == sdk.dialect else "cross"
     base = f"http://127.0.0.1:{gateway.port}{sdk.path}"
-    return Route(request.param, base, CLIENT_KEY, ALIASES[dialect], dialect)
+    return Route(kind, base, CLIENT_KEY, ALIASES[dialect], dialect)
 
 
 _tags = itertools.count(1)

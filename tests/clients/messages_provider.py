@@ -229,7 +229,7 @@ _FINISH = {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens", "ref
 
 def answer(reply: Reply) -> Json:
     return {
-        "id": "msg_7",
+        "id": f"msg_{reply.id}",
         "type": "message",
         "role": "assistant",
         "model": MODEL,
@@ -244,7 +244,7 @@ def answer(reply: Reply) -> Json:
 def _block(part: Part) -> Json:
     match part:
         case Text(text):
-            return {"type": "text", "text": text, "citations": None}
+            return {"type": "text", "text": text}
         case Thinking(text, signature):
             return {"type": "thinking", "thinking": text, "signature": signature}
         case Redacted(data):
@@ -258,15 +258,15 @@ def event(data: Json) -> bytes:
     return f"event: {data['type']}\ndata: {text}\n\n".encode()
 
 
-def _start(value: Usage) -> bytes:
-    message = answer(Reply((), "stop", value))
-    message.update(stop_reason=None, usage={**usage(value), "output_tokens": 1})
+def _start(reply: Reply) -> bytes:
+    message = answer(reply)
+    message.update(content=[], stop_reason=None, usage={**message["usage"], "output_tokens": 1})
     return event({"type": "message_start", "message": message})
 
 
 def stream(reply: Reply, body: Json) -> Iterator[bytes]:
     """The whole answer as events, with a ping where a real provider has one."""
-    yield _start(reply.usage)
+    yield _start(reply)
     yield event({"type": "ping"})
     for index, part in enumerate(reply.parts):
         skeleton = _block(part)
@@ -308,10 +308,10 @@ def _deltas(part: Part) -> Iterator[Json]:
 
 def unfinished() -> list[bytes]:
     """Two fragments, and no end of anything."""
-    block = {"type": "text", "text": "", "citations": None}
+    block = {"type": "text", "text": ""}
     deltas = [{"type": "text_delta", "text": text} for text in FRAGMENTS]
     return [
-        _start(Usage()),
+        _start(Reply(())),
         event({"type": "content_block_start", "index": 0, "content_block": block}),
         *(event({"type": "content_block_delta", "index": 0, "delta": delta}) for delta in deltas),
     ]

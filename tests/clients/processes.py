@@ -18,7 +18,7 @@ from tests.clients.scenarios import CLIENT_KEY, UPSTREAM_KEY
 
 ROOT = Path(__file__).parents[2]
 JS = Path(__file__).parent / "js"
-DEADLINE = 20.0
+DEADLINE = 40.0
 """Seconds that a process may take to start or to answer."""
 
 
@@ -52,12 +52,19 @@ class Process:
 class Talker(Process):
     """A child that talks over pipes; ``line`` waits for its words with a deadline."""
 
-    def __init__(self, command: list[str], cwd: Path, log: Path) -> None:
+    def __init__(
+        self, command: list[str], cwd: Path, log: Path, env: dict[str, str] | None = None
+    ) -> None:
         self._log = log
         self._buffer = b""
         with log.open("wb") as errors:
             self.child = subprocess.Popen(
-                command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                command,
+                cwd=cwd,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=env,
             )
 
     def line(self) -> bytes:
@@ -110,6 +117,7 @@ class Gateway(Process):
     """``plexus build`` and ``plexus serve --generated`` of ``config`` in ``folder``."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.folder = folder
         folder.mkdir()
         (folder / "plexus.json").write_text(json.dumps(config, indent=2))
         env = {"UPSTREAM_KEY": UPSTREAM_KEY, "CLIENT_KEY": CLIENT_KEY, "RECORDED_KEY": "<key>"}
@@ -144,17 +152,35 @@ class Gateway(Process):
                     self.child.wait(0.02)
 
 
-class Node(Talker):
-    """``js/driver.mjs``: one JSON line in, one out."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(["node", str(JS / "driver.mjs")], JS, folder / "node.log")
+class Driver(Talker):
+    """One JSON line in, one out."""
 
     def call(self, command: dict[str, Any]) -> dict[str, Any]:
         self.write(json.dumps(command).encode() + b"\n")
         answer: dict[str, Any] = json.loads(self.line())
         assert "broken" not in answer, answer["broken"]
         return answer
+
+
+class Node(Driver):
+    """``js/driver.mjs``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(["node", str(JS / "driver.mjs")], JS, folder / "node.log")
+
+
+class Frameworks(Driver):
+    """``py/driver.py`` in an environment of ``make clients``, with no variables but its own."""
+
+    def __init__(self, folder: Path, environment: Path) -> None:
+        command = [str(environment / "bin" / "python"), "-m", "tests.clients.py.driver"]
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "LLM_USER_PATH": str(folder),
+            "LANGSMITH_TRACING": "false",
+        }
+        super().__init__(command, ROOT, folder / "frameworks.log", env)
 
 
 def free_port() -> int:

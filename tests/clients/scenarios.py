@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from dataclasses import dataclass, field
 
 UPSTREAM_KEY = "sk-upstream-2f61c0d7"
@@ -32,7 +33,7 @@ SCHEMA = {
     "required": ["city", "degrees"],
     "additionalProperties": False,
 }
-INSTANCE = {"city": "Paris", "degrees": 18}
+INSTANCE: dict[str, object] = {"city": "Paris", "degrees": 18}
 
 WEATHER_ID = "toolu_01WeatherParis"
 TIME_ID = "toolu_02TimeParis"
@@ -89,6 +90,11 @@ class Reply:
     finish: str = "stop"
     usage: Usage = field(default_factory=Usage)
 
+    @property
+    def id(self) -> str:
+        """Another one for another turn: there are clients that know turns by it."""
+        return f"{zlib.crc32(repr(self.parts).encode()):08x}"
+
 
 WEATHER_CALL = Call(WEATHER_ID, "get_weather", {"city": "Paris – 巴黎", "unit": "celsius"})
 TIME_CALL = Call(TIME_ID, "get_time", {})
@@ -103,12 +109,41 @@ _FIRST = {
     "thinking": Reply((Thinking(THOUGHT, SIGNATURE), Redacted(REDACTED), WEATHER_CALL), "tools"),
     "length": Reply((Text("Half of "),), "length"),
     "plain": Reply((Text("pong"),)),
+    "extract": Reply((Call("toolu_03Forced", "Weather", INSTANCE),), "tools"),
+    "forced": Reply((Call("toolu_03Forced", "Weather", {**INSTANCE, "degrees": "warm"}),), "tools"),
 }
+_SECOND = {"forced": Reply((Call("toolu_04Forced", "Weather", INSTANCE),), "tools")}
+"""What is no final text: ``forced`` answers first what its schema forbids."""
+
+
+_NOTE = re.compile(rb"\bread (/[\w./-]+)", re.ASCII)
+_READERS = {
+    "exec_command": lambda path: {"cmd": f"cat {path}"},  # codex
+    "Read": lambda path: {"file_path": path},  # claude-code
+    "read_file": lambda path: {"file_path": path},  # gemini-cli
+    "read": lambda path: {"filePath": path},  # opencode
+}
+"""The tool with which an agent reads a file, and what it takes."""
+
+
+def agent_reply(raw: bytes, has_results: bool) -> Reply:
+    """What a coding agent gets that was asked to read a file: a call of its own tool, then an end.
+
+    Its calls beside the conversation (titles, routing) offer no such tool, and get a word.
+    """
+    if has_results:
+        return Reply((Text(FINAL_TEXT),))
+    note = _NOTE.search(raw)
+    offered = [name for name in _READERS if re.search(rb'"name": ?"%b"' % name.encode(), raw)]
+    if note is None or not offered:
+        return Reply((Text("pong"),))
+    arguments: dict[str, object] = dict(_READERS[offered[0]](note[1].decode()))
+    return Reply((Text("Let me look."), Call("call_01Reads", offered[0], arguments)), "tools")
 
 
 def reply_to(name: str, has_results: bool) -> Reply:
     """The next turn of the scenario ``name``."""
-    return Reply((Text(FINAL_TEXT),)) if has_results else _FIRST[name]
+    return _SECOND.get(name, Reply((Text(FINAL_TEXT),))) if has_results else _FIRST[name]
 
 
 def pieces(text: str, size: int = 5) -> list[str]:

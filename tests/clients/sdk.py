@@ -115,6 +115,14 @@ class Sdk(Protocol):
         ...
 
 
+class Closable(Protocol):
+    def close(self) -> object: ...
+
+
+OPEN: list[Closable] = []
+"""The kept clients, which are closed when the session ends."""
+
+
 class NodeSdk:
     """An SDK that runs in node (``js/``)."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import anthropic
 import httpx2
 
 from tests.clients.scenarios import IMAGE_URL, PNG
-from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
+from tests.clients.sdk import OPEN, SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Result, Turn
 from tests.clients.sdk_openai import Weather
 
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
@@ -22,28 +23,32 @@ class AnthropicPython:
     def run(self, ask: Ask) -> Outcome:
         seen: list[str] = []
         turns: list[Turn] = []
-        with anthropic.Anthropic(
-            base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20
-        ) as client:
-            try:
-                messages = [_user(ask)]
-                if ask.mode.startswith("loop"):
-                    turns.append(_loop(client, ask, messages))
-                    return Outcome(turns)
+        client = connect(ask.base, ask.key)
+        try:
+            messages = [_user(ask)]
+            if ask.mode.startswith("loop"):
+                turns.append(_loop(client, ask, messages))
+                return Outcome(turns)
+            turns.append(_turn(client, ask, messages, seen))
+            if ask.results:
                 turns.append(_turn(client, ask, messages, seen))
-                if ask.results:
-                    turns.append(_turn(client, ask, messages, seen))
-            # The SDK lets the transport's errors through inside a stream.
-            except (anthropic.AnthropicError, httpx2.HTTPError) as problem:
-                return Outcome(turns, _failed(problem, "".join(seen)))
+        # The SDK lets the transport's errors through inside a stream.
+        except (anthropic.AnthropicError, httpx2.HTTPError) as problem:
+            return Outcome(turns, _failed(problem, "".join(seen)))
         return Outcome(turns)
 
     def models(self, ask: Ask) -> list[str]:
-        with anthropic.Anthropic(
-            base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20
-        ) as client:
-            listed = [model.id for model in client.models.list()]
-            return [*listed, client.models.retrieve(ask.model).id]
+        client = connect(ask.base, ask.key)
+        listed = [model.id for model in client.models.list()]
+        return [*listed, client.models.retrieve(ask.model).id]
+
+
+@functools.cache
+def connect(base: str, key: str) -> anthropic.Anthropic:
+    """Kept, since making one reads all certificates of the machine."""
+    client = anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=20)
+    OPEN.append(client)
+    return client
 
 
 def _user(ask: Ask) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -9,7 +10,15 @@ import openai
 from pydantic import BaseModel
 
 from tests.clients.scenarios import IMAGE_URL, PNG
-from tests.clients.sdk import SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Turn
+from tests.clients.sdk import OPEN, SYSTEM, TOOLS, Ask, Failed, Json, Outcome, Turn
+
+
+@functools.cache
+def connect(base: str, key: str) -> openai.OpenAI:
+    """Kept, since making one reads all certificates of the machine."""
+    client = openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=20)
+    OPEN.append(client)
+    return client
 
 
 class Weather(BaseModel):
@@ -25,20 +34,20 @@ class OpenAIPython:
     def run(self, ask: Ask) -> Outcome:
         seen: list[str] = []
         turns: list[Turn] = []
-        with openai.OpenAI(base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20) as client:
-            try:
-                messages = [{"role": "system", "content": SYSTEM}, _user(ask)]
+        client = connect(ask.base, ask.key)
+        try:
+            messages = [{"role": "system", "content": SYSTEM}, _user(ask)]
+            turns.append(_turn(client, ask, messages, seen))
+            if ask.results:
                 turns.append(_turn(client, ask, messages, seen))
-                if ask.results:
-                    turns.append(_turn(client, ask, messages, seen))
-            except openai.OpenAIError as problem:
-                return Outcome(turns, _failed(problem, "".join(seen)))
+        except openai.OpenAIError as problem:
+            return Outcome(turns, failed(problem, "".join(seen)))
         return Outcome(turns)
 
     def models(self, ask: Ask) -> list[str]:
-        with openai.OpenAI(base_url=ask.base, api_key=ask.key, max_retries=0, timeout=20) as client:
-            listed = [model.id for model in client.models.list()]
-            return [*listed, client.models.retrieve(ask.model).id]
+        client = connect(ask.base, ask.key)
+        listed = [model.id for model in client.models.list()]
+        return [*listed, client.models.retrieve(ask.model).id]
 
 
 def _user(ask: Ask) -> Json:
@@ -146,7 +155,7 @@ def _usage(usage: Any) -> Json | None:
     }
 
 
-def _failed(problem: openai.OpenAIError, text: str) -> Failed:
+def failed(problem: openai.OpenAIError, text: str) -> Failed:
     response = getattr(problem, "response", None)
     return Failed(
         name=type(problem).__name__,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.conftest import GATEWAY, Route
+from tests.clients.conftest import GATEWAY, SHORT, Route
 from tests.clients.processes import Upstream
 from tests.clients.scenarios import CLIENT_KEY, ERROR_WORDS, UPSTREAM_KEY
 from tests.clients.sdk import Failed, Mode, Sdk
@@ -27,6 +27,16 @@ TYPES = {
         503: "server_error",
         529: "server_error",
     },
+    "gemini": {
+        400: "INVALID_ARGUMENT",
+        401: "UNAUTHENTICATED",
+        404: "NOT_FOUND",
+        429: "RESOURCE_EXHAUSTED",
+        500: "INTERNAL",
+        502: "INTERNAL",
+        503: "UNAVAILABLE",
+        529: "UNAVAILABLE",
+    },
     "anthropic-messages": {
         400: "invalid_request_error",
         401: "authentication_error",
@@ -37,6 +47,7 @@ TYPES = {
         529: "overloaded_error",
     },
 }
+TYPES["openai-responses"] = TYPES["openai-chat"]
 
 
 def failure(sdk: Sdk, route: Route, prompt: str, mode: Mode) -> Failed:
@@ -46,18 +57,29 @@ def failure(sdk: Sdk, route: Route, prompt: str, mode: Mode) -> Failed:
     return outcome.failed
 
 
+def _class(sdk: Sdk, status: int) -> str:
+    match sdk.name:
+        case "google-genai-js":
+            return "ApiError"
+        case "google-genai-python":
+            return "ClientError" if status < 500 else "ServerError"
+        case "anthropic-python" | "anthropic-ts" if status == 529:
+            return "OverloadedError"
+        case _:
+            return CLASSES.get(status, "InternalServerError")
+
+
 def check(failed: Failed, sdk: Sdk, status: int) -> None:
     """The SDK's own class for the status, in the dialect's words."""
-    overloaded = "OverloadedError" if sdk.dialect == "anthropic-messages" else None
-    name = overloaded if status == 529 and overloaded else CLASSES.get(status)
     assert failed.status == status
-    assert failed.name == (name or "InternalServerError")
+    assert failed.name == _class(sdk, status)
     assert failed.type == TYPES[sdk.dialect][status]
-    assert failed.request_id
+    assert failed.request_id or sdk.name == "google-genai-js"
     assert UPSTREAM_KEY not in failed.message
     assert CLIENT_KEY not in failed.message
 
 
+@SHORT
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
 def test_error_answers(sdk: Sdk, route: Route, tag: str, status: int, mode: Mode) -> None:
@@ -66,12 +88,12 @@ def test_error_answers(sdk: Sdk, route: Route, tag: str, status: int, mode: Mode
     shown = status
     if route.gateway and status == 401:
         shown = 502  # the provider's key was refused: the client's own is fine
-    elif route.kind == "cross" and status == 529 and sdk.dialect == "openai-chat":
+    elif route.kind == "cross" and status == 529 and sdk.dialect != "anthropic-messages":
         shown = 503
     check(failed, sdk, shown)
     if status != 401:
         assert ERROR_WORDS in failed.message
-    if status == 429:
+    if status == 429 and sdk.name != "google-genai-js":
         assert failed.retry_after == "7"
 
 

@@ -1,4 +1,4 @@
-"""A provider of both dialects on loopback, a process of its own.
+"""A provider of all dialects on loopback, a process of its own.
 
 ``python -m tests.clients.upstream`` prints its port, answers what the scenario of a request says,
 refuses with a 400 what a strict provider would refuse, and tells under ``GET /seen/TAG/COUNT``
@@ -12,18 +12,26 @@ import json
 import socket
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
 from typing import Any
 
-from tests.clients import chat_provider, messages_provider
-from tests.clients.scenarios import MARK, Reply, Text, reply_to
+from tests.clients import (
+    chat_provider,
+    embeddings_provider,
+    gemini_provider,
+    messages_provider,
+    responses_provider,
+)
+from tests.clients.scenarios import MARK, Reply, Text, agent_reply, reply_to
 
 _PROVIDERS: dict[str, ModuleType] = {
     "/v1/chat/completions": chat_provider,
     "/v1/messages": messages_provider,
+    "/v1/responses": responses_provider,
 }
 PATIENCE = 5.0
 _PAGE = b"<html><head><title>502</title></head><body>bad gateway of a CDN</body></html>"
@@ -63,7 +71,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))
-        provider = _PROVIDERS.get(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        gemini = gemini_provider.PATH.fullmatch(path)
+        provider = gemini_provider if gemini else _PROVIDERS.get(path)
+        if path in embeddings_provider.PATHS:
+            self._json(*embeddings_provider.answer(json.loads(raw)))
+            return
         if provider is None:
             self.log.add("untagged", {"path": self.path, "refused": ["unknown path"]})
             self._json(404, {"error": {"message": f"no such path: {self.path}"}})
@@ -72,17 +85,24 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(raw)
         mark = MARK.search(raw)
         name, tag = (mark[1].decode(), mark[2].decode()) if mark else ("", "untagged")
+        if gemini:
+            body = gemini_provider.spelled(body)
         refused = list(provider.check(headers, body))
+        if gemini:
+            body |= gemini_provider.of_path(path)
         record = {"path": self.path, "headers": headers, "body": body, "refused": refused}
         self.log.add(tag if "thread" not in body else f"{tag}-thread", record)
-        if refused and mark:
+        # Agents say much that only their own vendor knows.
+        if refused and mark and name != "agent":
             self._json(400, provider.error(400, "; ".join(refused)))
         elif "thread" in body:
             self._json(400, messages_provider.no_threads())
         else:
-            self._play(provider, name, body, tag)
+            self._play(provider, name, body, tag, raw)
 
-    def _play(self, provider: ModuleType, name: str, body: dict[str, Any], tag: str) -> None:
+    def _play(
+        self, provider: ModuleType, name: str, body: dict[str, Any], tag: str, raw: bytes
+    ) -> None:
         kind, _, detail = name.partition("-")
         if kind == "fail":
             status = int(detail)
@@ -90,10 +110,16 @@ class Handler(BaseHTTPRequestHandler):
             self._json(
                 status, provider.error(status), {"retry-after": "7"} if status == 429 else {}
             )
+        elif name == "end-breaks" and not body.get("stream"):
+            self._json(200, provider.answer(reply_to("plain", False)))
         elif kind == "end":
-            self._end(provider, detail, tag, body)
+            self._end(provider, "error_event" if detail == "breaks" else detail, tag, body)
         else:
-            reply = reply_to(name, provider.has_results(body)) if name else Reply((Text("pong"),))
+            answered = provider.has_results(body)
+            if name == "agent":
+                reply = agent_reply(raw, answered)
+            else:
+                reply = reply_to(name, answered) if name else Reply((Text("pong"),))
             if body.get("stream"):
                 self._stream(provider.stream(reply, body))
             else:
@@ -119,6 +145,8 @@ class Handler(BaseHTTPRequestHandler):
             case "error_data" | "error_event":
                 last = provider.error_event(named=how == "error_event")
                 self._stream([*provider.unfinished(), last])
+            case _ if how.startswith("pause_"):
+                self._stream(self._late(provider, body, int(how[6:]) / 1000))
             case "silent_end":
                 self._stream(provider.unfinished())
             case "cut":
@@ -132,6 +160,11 @@ class Handler(BaseHTTPRequestHandler):
                 gone = self.connection.recv(1) == b""
                 self.log.add(tag, {"stalled": True, "gone": gone})
                 self.close_connection = True
+
+    def _late(self, provider: ModuleType, body: dict[str, Any], pause: float) -> Iterator[bytes]:
+        """Seconds of silence after the head, and then a short answer."""
+        time.sleep(pause)
+        yield from provider.stream(reply_to("plain", False), body)
 
     def _end_json(self, provider: ModuleType, how: str) -> None:
         if how == "page":

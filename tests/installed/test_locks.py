@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("build.txt", "clouds.txt", "dev.txt", "runtime.txt")
+LOCKS = (
+    "build.txt",
+    "clients.txt",
+    "clients-openai2.txt",
+    "clouds.txt",
+    "dev.txt",
+    "runtime.txt",
+)
 LICENCES = ROOT / "docs" / "decisions" / "0006-locks-and-licences.md"
 RUNTIME_LIMIT = 23
 """Packages at run time, direct and indirect. More of them is a decision, not an accident."""

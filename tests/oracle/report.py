@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from tests.oracle.classes import CLASSES, Class
@@ -47,21 +48,17 @@ def write(result: Result) -> None:
 def section(data: dict[str, Any]) -> str:
     """The page's last part, from a recorded result."""
     steps = ", ".join(f"`{route.name}`" for route in ROUTES if route.name != "chat")
-    lines = [
-        HEADING,
+    text = (
         f"`make oracle` serves musistudio/llms {data['version']} from npm and Plexus over the same"
-        " upstream, asks both the same, and",
-        "compares what reached the provider and what came back. Requests and answers are recorded"
-        " ones; clients speak chat and Messages;",
-        f"the chains are none, {steps}.",
-        "Each difference must belong to one of the classes below, or the comparison fails. The last"
-        " run: "
-        f"{data['cases']} recorded cases,",
-        f"{data['exchanges']} exchanges, {data['differences']} differences. Ids that a gateway"
-        " makes, times and the order of members are no differences. T01 and the like",
-        "are traps, other names pages, of the reference that Plexus was written by.",
-        "",
-    ]
+        " upstream, asks both the same, and compares what reached the provider and what came back."
+        f" Requests and answers are recorded ones; clients speak chat and Messages; the chains are"
+        f" none, {steps}. Each difference must belong to one of the classes below, or the comparison"
+        f" fails. The last run: {data['cases']} recorded cases, {data['exchanges']} exchanges,"
+        f" {data['differences']} differences. Ids that a gateway makes, times and the order of"
+        " members are no differences. T01 and the like are traps, other names pages, of the"
+        " reference that Plexus was written by."
+    )
+    lines = [HEADING, *wrap(text, 130, break_on_hyphens=False), ""]
     for side, title in SIDES.items():
         lines += [
             f"### {title}",

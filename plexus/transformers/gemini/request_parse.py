@@ -166,8 +166,7 @@ def _messages(body: Level) -> Iterator[UnifiedMessage]:
         for message in _message(_content(raw, f"contents[{number}]"), pairing):
             # Google's SDK keeps the events of a stream as a content each.
             if spoken is not None and message.role == "assistant" and not message.ext:
-                parts = joined([*spoken.content, *message.content])
-                spoken = replace(spoken, content=tuple(parts))
+                spoken = replace(spoken, content=_continued(spoken.content, message.content))
                 continue
             if spoken is not None:
                 yield spoken
@@ -178,6 +177,24 @@ def _messages(body: Level) -> Iterator[UnifiedMessage]:
                 yield message
     if spoken is not None:
         yield spoken
+
+
+def _continued(before: tuple[Content, ...], after: tuple[Content, ...]) -> tuple[Content, ...]:
+    """A stream's next event: text goes on, and the empty text of the last one says nothing."""
+    parts = list(before)
+    for part in after:
+        if not (isinstance(part, TextContent) and _plain(part)):
+            parts.append(part)
+        elif parts and isinstance(last := parts[-1], TextContent) and _plain(last):
+            parts[-1] = TextContent(text=last.text + part.text)
+        elif part.text:
+            parts.append(part)
+    return tuple(joined(parts))
+
+
+def _plain(part: TextContent) -> bool:
+    """Nothing but its text: neither a signature nor fields of its own."""
+    return part == TextContent(text=part.text)
 
 
 def _content(raw: Raw, path: str) -> Level:

@@ -144,7 +144,11 @@ def _contents(contents: Any) -> list[Any]:
         for part in parts if isinstance(parts, list) else [parts]:
             part = _part(part)
             if out and out[-1][0] == role:
-                out[-1][1].append(part)
+                said = out[-1][1]
+                # The events of a stream, which the client kept one by one, are one text.
+                if role == "model" and part.keys() == said[-1].keys() == {"text"}:
+                    part = {"text": said.pop()["text"] + part["text"]}
+                said.append(part)
             else:
                 out.append((role, [part]))
     return out

@@ -118,6 +118,27 @@ def test_events_that_a_client_kept_as_contents_are_one_turn() -> None:
         ]
     )
     assert [m.text for m in request.messages] == ["a", "bc", "d"]
+    # Nor may whoever joins the parts with line breaks put some into a word.
+    assert request.messages[1].content == (TextContent(text="bc"),)
+
+
+def test_the_last_event_that_a_client_kept_says_nothing() -> None:
+    """It has the finish and an empty text, also after a call."""
+    call = {"functionCall": {"id": "a1", "name": "look", "args": {}}}
+    request = parse(
+        contents=[
+            {"role": "user", "parts": [{"text": "a"}]},
+            {"role": "model", "parts": [{"text": "b", "thoughtSignature": "c2ln"}]},
+            {"role": "model", "parts": [{"text": "c"}]},
+            {"role": "model", "parts": [call]},
+            {"role": "model", "parts": [{"text": ""}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {}}}]},
+        ]
+    )
+    signed, text, called = request.messages[1].content
+    assert signed == TextContent(text="b", proof=OWN)
+    assert text == TextContent(text="c")
+    assert isinstance(called, ToolCallContent)
 
 
 # -- parts ---------------------------------------------------------------------------------------
