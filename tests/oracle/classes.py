@@ -99,6 +99,11 @@ def text_of(value: Any) -> str | None:
     return "".join(part["text"] for part in value)
 
 
+def parts_of(value: Any) -> Any:
+    """The parts of a content of Gemini, and anything else as it is."""
+    return value.get("parts", value) if isinstance(value, dict) else value
+
+
 def same_text(view: View) -> bool:
     return text_of(view.d.parent) == text_of(view.d.plexus) is not None
 
@@ -175,7 +180,7 @@ def counted(view: View, value: Any) -> bool:
 def numbers(value: Any) -> list[int]:
     if isinstance(value, dict):
         return [number for item in value.values() for number in numbers(item)]
-    return [value] if isinstance(value, int) else []
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else []
 
 
 def same_error(view: View) -> bool:
@@ -185,10 +190,37 @@ def same_error(view: View) -> bool:
     busy = (503, 529) if view.x.client == "messages" else (529, 503)
     own = kept or (status, told) == busy
     if told == 502 and b"refused the credential" in view.plexus.body:
-        return status in (400, 401, 403)
-    return (own or told == 502) and words(view.right) <= words(view.upstream) | OF_ERRORS | words(
-        view.x.route.name
+        return status in (400, 401, 403) and _shaped(view)
+    return (
+        (own or told == 502)
+        and _shaped(view)
+        and words(view.right) <= words(view.upstream) | OF_ERRORS | words(view.x.route.name)
     )
+
+
+def _shaped(view: View) -> bool:
+    """Whether an error has the members of the client's dialect, or is passed through whole."""
+    if view.x.passed and view.plexus.body.strip() == view.x.answer.strip():
+        return True
+    error = view.right.get("error", {})
+    if view.x.client == "messages":
+        whole = view.right.keys() >= {"type", "error", "request_id"}
+        return whole and {"type", "message"} <= error.keys()
+    return bool({"message", "type", "param", "code"} <= error.keys())
+
+
+IN_OTHER_WORDS = (
+    "json schema json_object application response format standard auto description true false",
+    "strict required additionalProperties name",
+)
+"""What a parameter may be called in one dialect and not in another."""
+
+
+def of_client(view: View, *more: str) -> bool:
+    """Whether all that only Plexus has are words and numbers of the client, or ``more``."""
+    known = words(view.x.body) | words(" ".join(more))
+    own = set(numbers(view.x.body)) | {16}
+    return words(view.d.plexus) <= known and set(numbers(view.d.plexus)) <= own
 
 
 def name_in(view: View) -> bool:
@@ -223,6 +255,10 @@ def asked_for(view: View) -> bool:
 
 def fuller(view: View) -> bool:
     """Whether Plexus passes on the words that the parent does, and such as the client sent."""
+    if view.extra and not words(view.d.parent) and not blank(view.d.parent):
+        return False
+    if view.d.plexus == MISSING and isinstance(view.d.parent, str) and view.d.parent:
+        return False
     added = words(view.d.plexus) - words(view.d.parent) - words(view.x.body) - NOTES
     return words(view.d.parent) <= words(view.right) and not added
 
@@ -644,7 +680,7 @@ REQUESTS = (
         "all parameters of the dialects",
         "Plexus",
         "T01, T03, T20; mappings.md §6, §7, §10",
-        lambda v: v.gone and asked_for(v),
+        lambda v: v.gone and asked_for(v) and of_client(v, *IN_OTHER_WORDS),
     ),
     Class(
         "state at Responses",
@@ -712,7 +748,14 @@ REQUESTS = (
         "Plexus",
         "T14",
         lambda v: (
-            (v.gone and v.d.path in ("body.systemInstruction", "body.system"))
+            (
+                v.gone
+                and v.d.path in ("body.systemInstruction", "body.system")
+                and bool(text_of(parts_of(v.d.plexus)))
+                and of_client(
+                    v, "parts Answer with valid JSON object nothing else prose code fence"
+                )
+            )
             or v.d.plexus == "Begin."
             or (v.extra and v.d.parent.get("role") == "user" and system_of(v))
         ),
@@ -941,7 +984,14 @@ ANSWERS: tuple[Class, ...] = (
                     and json.loads(v.parent.body) == json.loads(v.x.answer)
                 )
             )
-            and ("error" in v.right or counted(v, v.right["usage"]))
+            and (
+                "error" in v.right
+                or (
+                    v.right.keys() >= {"id", "object", "model", "choices", "usage"}
+                    and counted(v, v.right["usage"])
+                    and json.dumps(v.right["model"]) in v.upstream
+                )
+            )
         ),
         "chat",
         routes=("Anthropic",),

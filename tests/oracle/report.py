@@ -51,9 +51,10 @@ def section(data: dict[str, Any]) -> str:
     text = (
         f"`make oracle` serves musistudio/llms {data['version']} from npm and Plexus over the same"
         " upstream, asks both the same, and compares what reached the provider and what came back."
-        f" Requests and answers are recorded ones; clients speak chat and Messages; the chains are"
-        f" none, {steps}. Each difference must belong to one of the classes below, or the comparison"
-        f" fails. The last run: {data['cases']} recorded cases, {data['exchanges']} exchanges,"
+        " Requests and answers are recorded ones; clients speak chat and Messages; the chains are"
+        f" none, {steps}. Each difference must belong to one of the classes below, or the"
+        f" comparison fails. The last run: {data['cases']} recorded cases, {data['exchanges']}"
+        " exchanges,"
         f" {data['differences']} differences. Ids that a gateway makes, times and the order of"
         " members are no differences. T01 and the like are traps, other names pages, of the"
         " reference that Plexus was written by."
