@@ -126,6 +126,8 @@ def _parser() -> ArgumentParser:
     client = commands.add_parser("client", help="print the settings of a client, to paste")
     client.add_argument("client", choices=CLIENTS, metavar="NAME", help=", ".join(CLIENTS))
 
+    client.add_argument("--model", metavar="ALIAS", help="the model to show")
+
     for command in (check, build, explain, serve, dev, doctor, client):
         command.add_argument("--config", type=Path, metavar="F", help="default: plexus.json")
     for command in (build, serve, dev, doctor):

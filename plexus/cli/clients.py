@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
+from collections.abc import Mapping
+from math import inf
 
 from plexus.cli.build import show
 from plexus.cli.paths import config_path
-from plexus.compiler.config import Config
+from plexus.compiler.config import Alias, Config, Key
 from plexus.compiler.pipeline import examine
 
 
@@ -21,30 +24,50 @@ def client(arguments: Namespace) -> int:
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
     root = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
-    names = _names(config)
+    key = _key(config, examined.resolved.expires)
+    names = _names(config, key)
     listed = [name for name in names if name.startswith(_LISTED)]
+    best = listed if arguments.client == "claude-code" and listed else names
     said = _PASTE[arguments.client].format(
         root=root,
-        key=_key(config),
-        model=(listed or names or ["<model>"])[0],
+        key=_shown(config, key),
+        model=arguments.model or (best or ["<model>"])[0],
         listed=_SHOWN.format(names=", ".join(listed[:8])) if listed else _HIDDEN,
     )
     print(said, end="")
     return 0
 
 
-def _key(config: Config) -> str:
-    """What stands for the client's key: a variable, never a value."""
+def _key(config: Config, expires: Mapping[str, float]) -> Key | None:
+    """The client key to show: one that is still good, if there is one."""
+    now = time.time()
+    good = [key for key in config.keys.values() if expires.get(key.name, inf) > now]
+    return next((key for key in good if key.secret), next(iter(good), None))
+
+
+def _shown(config: Config, key: Key | None) -> str:
+    """What stands for the key: a variable, never a value."""
     if not config.keys:
         return "unused"
-    named = next((key.secret.env for key in config.keys.values() if key.secret), None)
+    named = key.secret.env if key is not None and key.secret else None
     return f"${named}" if named else "<your key>"
 
 
-def _names(config: Config) -> list[str]:
-    """Every name that a client may ask for."""
-    names = [name for name in config.aliases if name != "*"]
-    return names + [name for alias in config.aliases.values() for _, name in alias.additional]
+def _names(config: Config, key: Key | None) -> list[str]:
+    """The names that the key may ask for; models that talk to people come first."""
+    allowed = None if key is None else key.aliases
+    mine = [a for a in config.aliases.values() if allowed is None or a.name in allowed]
+    mine.sort(key=lambda alias: _rank(config, alias))
+    names = [alias.name for alias in mine if alias.name != "*"]
+    return names + [name for alias in mine for _, name in alias.additional]
+
+
+def _rank(config: Config, alias: Alias) -> int:
+    """Behind the others: what only echoes, and what by its models' names makes vectors."""
+    providers = (config.providers.get(target.provider) for target in alias.targets)
+    if all(provider is not None and provider.echo for provider in providers):
+        return 1
+    return 2 if any("embed" in target.model for target in alias.targets) else 0
 
 
 _LISTED = ("claude", "anthropic")
@@ -102,6 +125,8 @@ wire_api = "responses"
 # environment
 export PLEXUS_KEY={key}
 codex
+# supports_websockets = true in the block above makes it open one WebSocket instead of a request a
+# turn.  It warns that it has no metadata of a model whose name it does not know: that is all right.
 """,
     "gemini": """\
 # environment, read by google-genai; the base URL has no /v1beta
@@ -114,11 +139,14 @@ client = genai.Client()
 client.models.generate_content(model="{model}", contents="Hello")
 """,
     "gemini-cli": """\
-# environment of Gemini CLI; the base URL has no /v1beta.
-# Beside {model} it asks for small models by names of its own: the alias "*" takes them all.
+# ~/.gemini/settings.json: without it this client takes the address for another kind of gateway
+{{"security": {{"auth": {{"selectedType": "gemini-api-key"}}}}}}
+
+# environment of Gemini CLI; the base URL has no /v1beta
 export GOOGLE_GEMINI_BASE_URL={root}
 export GEMINI_API_KEY={key}
 gemini -m {model}
+# It also asks for small models by names of its own: the alias "*" takes them all.
 """,
     "opencode": """\
 // opencode.json; it reads {{env:NAME}} itself

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -109,6 +110,9 @@ def _start(arguments: Namespace, folder: Path, verified: Verified, config: Path 
 
     generation = load(folder, verified, None if config is None else config.absolute().parent)
     settings = generation.settings
+    for key in generation.keys:
+        if key.expires is not None and key.expires <= time.time():
+            print(f"the client key {key.name!r} has expired: it is refused", file=sys.stderr)
     names = sorted(generation.table.models)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     print(f"models: {', '.join(names[:_SHOWN])}{more}", file=sys.stderr)

@@ -123,7 +123,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as problem:
         listener.close()
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        raise CannotServe(f"cannot listen on {host}:{port}: {reason}") from None
+        hint = "; --port or the config's server.port says another port" if port else ""
+        raise CannotServe(f"cannot listen on {host}:{port}: {reason}{hint}") from None
     listener.set_inheritable(True)
     return listener
 

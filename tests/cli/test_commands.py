@@ -311,3 +311,38 @@ def test_env_names_what_is_missing(
     said = capsys.readouterr().err
     assert 'P601: file "../ca.pem" cannot be read: no PEM file of certificates' in said
     assert said.endswith("1 error\n")
+
+
+def test_client_shows_a_key_and_a_model_that_go_together(here: Path, capsys: Capture) -> None:
+    """No key that has expired, no model that it may not use, the echo and vectors last."""
+    providers = {
+        "e": {"type": "echo"},
+        "o": {
+            "type": "openai-chat",
+            "api_base_url": "https://api.openai.com/v1",
+            "api_key": {"env": "O"},
+            "models": ["gpt-5.4-mini", "text-embedding-3-small"],
+        },
+    }
+    aliases = {
+        "a-vector": {"targets": ["o/text-embedding-3-small"]},
+        "b-echo": {"targets": ["e/m"]},
+        "claude-b": {"targets": ["e/m"]},
+        "fast": {"targets": ["o/gpt-5.4-mini"]},
+        "other": {"targets": ["o/gpt-5.4-mini"]},
+    }
+    keys = {
+        "old": {"secret": {"env": "OLD_KEY"}, "expires": "2020-01-01"},
+        "team": {"secret": {"env": "TEAM_KEY"}, "aliases": ["a-vector", "b-echo", "other"]},
+    }
+    write(here, {"providers": providers, "aliases": aliases, "keys": keys})
+    assert main(["client", "openai"]) == 0
+    said = capsys.readouterr().out
+    assert "$TEAM_KEY" in said and 'model="other"' in said
+    assert main(["client", "openai", "--model", "b-echo"]) == 0
+    assert 'model="b-echo"' in capsys.readouterr().out
+    write(here, {"providers": providers, "aliases": aliases})
+    assert main(["client", "langchain"]) == 0
+    assert 'model="fast"' in capsys.readouterr().out
+    assert main(["client", "claude-code"]) == 0
+    assert "ANTHROPIC_MODEL=claude-b" in capsys.readouterr().out

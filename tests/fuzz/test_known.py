@@ -77,6 +77,14 @@ STREAMS = {
         b'data: {"type":"response.reasoning_summary_text.delta","output_index":0,"item_id":"rs",'
         b'"summary_index":1000000000,"delta":"x"}\n\n',
     ),
+    "arguments of a call for an item that is a message": (
+        "openai-responses",
+        b'data: {"type":"response.created","response":{"id":"r","model":"m"}}\n\n'
+        b'data: {"type":"response.output_item.added","output_index":0,'
+        b'"item":{"type":"message","id":"i","content":[]}}\n\n'
+        b'data: {"type":"response.function_call_arguments.delta","output_index":0,"item_id":"i",'
+        b'"delta":"{"}\n\n',
+    ),
     "a byte that is no UTF-8 in a name": (
         "openai-chat",
         b'data: {%b0,"delta":{"cont\xedent":"a"}}]}\n\ndata: [DONE]\n\n' % _CHAT,

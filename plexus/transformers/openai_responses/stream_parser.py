@@ -71,6 +71,7 @@ _PART_DELTAS: dict[str, tuple[DeltaKind, bool]] = {
     "response.custom_tool_call_input.delta": ("tool_args", False),
     "response.custom_tool_call_input.done": ("tool_args", True),
 }
+_CALLS = ("function_call", "custom_tool_call")
 _ITEM_OF: dict[DeltaKind, str] = {
     "text": "message",
     "refusal": "message",
@@ -294,7 +295,7 @@ class ResponsesStreamParser:
             return
         if kind == "reasoning":
             self._open(item, 0, ThinkingContent(id=item.id))
-        elif kind in ("function_call", "custom_tool_call") and _str(fields.get("name")):
+        elif kind in _CALLS and _str(fields.get("name")):
             self._open_call(item)
 
     def _open(self, item: _Item, index: int, part: Content) -> int:
@@ -302,6 +303,8 @@ class ResponsesStreamParser:
         return number
 
     def _open_call(self, item: _Item) -> int:
+        if item.kind not in _CALLS:
+            raise msgspec.ValidationError(f"arguments of a call for a {item.kind[:40]!r}")
         bare = {**item.head}
         bare.pop("arguments", None)
         if item.kind == "custom_tool_call":
@@ -404,7 +407,7 @@ class ResponsesStreamParser:
             return
         item.done = True
         kind = _str(fields.get("type")) or item.kind
-        if kind in ("function_call", "custom_tool_call") and "call_id" in item.head:
+        if kind in _CALLS and "call_id" in item.head:
             fields = {**fields, "call_id": item.head["call_id"]}
         if kind == "message" and "id" in item.head:
             # Copilot gives an item another id in every event.
