@@ -4,11 +4,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 JS := tests/clients/js
+ORACLE := tests/oracle/js
 AGENTS := tests/clients/agents
 UV ?= $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients agents long bench format regen lock clean
+.PHONY: help serve test check clients agents long bench oracle format regen lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +39,10 @@ long: .venv/.dev js ## run every test with its long counts; seeds are printed
 bench: .venv/.dev ## measure CPU per request and per chunk beside nginx and a bare Falcon route
 	$(BIN)/python -m bench
 
+# Not in CI: what npm installs for it takes 76 MB.
+oracle: .venv/.dev $(ORACLE)/node_modules/.installed ## compare with musistudio/llms; rewrites docs/deviations.md
+	$(BIN)/python -m tests.oracle
+
 format: .venv/.dev ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -61,7 +66,8 @@ lock: .venv/.dev ## lock the dependencies again
 	$(UV) pip compile $(LOCK) requirements/clients-openai2.in -o requirements/clients-openai2.txt
 
 clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules $(AGENTS)/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(JS)/node_modules $(AGENTS)/node_modules $(ORACLE)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages left out are for Windows and for browsers, where Plexus does not run.
@@ -93,6 +99,10 @@ LOCKS := requirements/runtime.txt requirements/build.txt
 $(AGENTS)/node_modules/.installed: $(AGENTS)/package.json
 	cd $(AGENTS) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts
 	cd $(AGENTS) && npm rebuild @anthropic-ai/claude-code opencode-ai
+	@touch $@
+
+$(ORACLE)/node_modules/.installed: $(ORACLE)/package-lock.json
+	cd $(ORACLE) && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 .PHONY: js

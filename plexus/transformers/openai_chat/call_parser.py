@@ -94,7 +94,7 @@ class CallParser:
         if fragment.id is not None and not call.id:
             call.id = str(fragment.id)
         inner = fragment.function
-        if fragment.custom is not None or fragment.type == "custom":
+        if _is_custom(fragment):
             call.kind = "custom"
             custom = fragment.custom or _Custom()
             self._more(call, custom.name, custom.input or "")
@@ -227,6 +227,14 @@ def _name_of(fragment: Fragment) -> str | None:
     if fragment.function is not None and fragment.function.name:
         return fragment.function.name
     return fragment.custom.name if fragment.custom is not None else None
+
+
+def _is_custom(fragment: Fragment) -> bool:
+    """Whether it calls a custom tool; Snowflake gives functions an empty ``custom`` as well."""
+    custom = fragment.custom
+    if fragment.function is None or custom is None:
+        return custom is not None or fragment.type == "custom"
+    return fragment.type == "custom" or bool(custom.name or custom.input)
 
 
 def _is_other(call: _Call, fragment: Fragment) -> bool:

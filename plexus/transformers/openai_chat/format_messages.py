@@ -231,16 +231,18 @@ class MessageWriter:
     def _thinking(self, message: UnifiedMessage, out: Wire, calls: bool, path: str) -> None:
         """Reasoning goes back only to a vendor that takes it, and never a foreign proof."""
         writing, field = self._writing, self._writing.reasoning_field
+        came = self._as_it_came(message)
         capabilities = writing.target.capabilities
         kept: list[ThinkingContent] = []
         for part in message.thinking:
             if part.proof is not None and not writing.may_replay(part.proof.origin.family):
                 writing.log.note("part.thinking.foreign", path)
-            elif field is None:
-                writing.log.note("part.thinking", path)
-            else:
+            elif field is not None:
                 kept.append(part)
+            elif not came:
+                writing.log.note("part.thinking", path)
         if field is None:
+            out.update(came)
             return
         # DeepSeek refuses a call whose reasoning is missing, even an empty one (traps.md T80).
         if kept or (calls and capabilities.reasoning_echo == "required"):
@@ -256,6 +258,18 @@ class MessageWriter:
                 call_id = legal_id(call_id, self._id_length)
                 details.append(proof_detail(proof, call_id, len(details)))
             out["reasoning_details"] = details
+
+    def _as_it_came(self, message: UnifiedMessage) -> dict[str, msgspec.Raw]:
+        """The members of a chat client's reasoning, for a vendor that nothing is known of.
+
+        They reach it in pass-through too; one that refuses them is repaired (errors.md §5).
+        """
+        capabilities = self._writing.target.capabilities
+        if capabilities.reasoning_field is not None or capabilities.known_fields_only:
+            return {}
+        if not self._writing.native:
+            return {}
+        return {k: v for part in message.thinking for k, v in part.ext.get(NAME, {}).items()}
 
 
 def _signed(message: UnifiedMessage) -> UnifiedMessage:

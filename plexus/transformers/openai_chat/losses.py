@@ -385,7 +385,7 @@ REQUEST_LOSSES = table(
             "lost",
             "the provider takes no reasoning back",
             "mappings.md §12",
-            "reasoning_field is not set",
+            "reasoning_field is not set, and no chat client has it of this vendor",
             needs=(
                 Need(
                     "reasoning_field",

@@ -177,11 +177,18 @@ def _parse_assistant(level: Level, legacy: _LegacyCalls) -> tuple[Content, ...]:
 
 
 def _parse_reasoning(level: Level) -> tuple[list[ThinkingContent], dict[str, Proof]]:
-    """``reasoning_details`` where present, else the plain field (canonical.md §6 layer 1)."""
+    """``reasoning_details`` where present, else the plain field (canonical.md §6 layer 1).
+
+    What nobody has signed keeps the members it came in: a vendor without a profile gets them back.
+    """
     plain = None
+    came: dict[str, Raw] = {}
     for name in PLAIN_FIELDS:
         raw = level.raw(name)
-        if raw is not None and plain is None:
+        if raw is None:
+            continue
+        came[name] = raw
+        if plain is None:
             plain = _plain_text(raw, level.at(name))
     details = level.raw("reasoning_details")
     reader = DetailsReader(_NOBODY)
@@ -200,7 +207,12 @@ def _parse_reasoning(level: Level) -> tuple[list[ThinkingContent], dict[str, Pro
     elif plain is not None:
         # An empty reasoning_content is kept: DeepSeek wants it back (traps.md T80).
         actions += reader.plain(plain)
-    return collect(actions)
+    if details is not None:
+        came["reasoning_details"] = details
+    parts, proofs = collect(actions)
+    if parts and not proofs and all(part.proof is None for part in parts):
+        parts[0] = replace(parts[0], ext={NAME: came})
+    return parts, proofs
 
 
 def _plain_text(raw: Raw, path: str) -> str:

@@ -1,12 +1,14 @@
 """A unified request as a chat provider gets it (mappings.md §2-10)."""
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
 from msgspec import Raw
 
 from plexus.transformers import openai_chat as chat
+from plexus.transformers.capabilities import TargetModel
 from plexus.unified.content import (
     AudioContent,
     CacheControl,
@@ -40,7 +42,7 @@ from plexus.unified.request import (
     UnifiedChatRequest,
     UnifiedMessage,
 )
-from tests.transformers.openai_chat.support import asked, call, parse, target, wire
+from tests.transformers.openai_chat.support import ASK, asked, call, parse, target, wire
 
 HI = UnifiedMessage(role="user", content=(TextContent(text="hi"),))
 IMAGE = ImageContent(source=MediaSource("base64", data="AAAA", media_type="image/png"))
@@ -403,6 +405,32 @@ def test_thinking_goes_only_where_it_is_taken(
     to = target(family, reasoning_field=field)
     found = messages(HI, message("assistant", part, TextContent(text="a")), HI, to=to)[1]
     assert found == {"role": "assistant", "content": "a", **expected}
+
+
+DETAILS = [{"type": "reasoning.text", "text": "hm", "format": "unknown", "index": 0}]
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        (target("vendor"), {"reasoning": "hm", "reasoning_details": DETAILS}),
+        (target("vendor", reasoning_field="reasoning_content"), {"reasoning_content": "hm"}),
+        (target("vendor", reasoning_field="none"), {}),
+        (target("vendor", known_fields_only=True), {}),
+        (target("openai"), {"reasoning": "hm", "reasoning_details": DETAILS}),
+    ],
+)
+def test_reasoning_of_a_chat_client_goes_back_as_it_came(
+    to: TargetModel, expected: dict[str, Any]
+) -> None:
+    """Where nothing is known of the vendor: the client has it of this vendor, as the parent has
+    it too (tests/oracle)."""
+    said = {"role": "assistant", "content": "a", "reasoning": "hm", "reasoning_details": DETAILS}
+    made = chat.format_request(parse(messages=[ASK, said, ASK]), to)
+    found = json.loads(made.body)["messages"][1]
+    assert found == {"role": "assistant", "content": "a", **expected}
+    lost = [] if expected else ["part.thinking"]
+    assert [warning.loss.field for warning in made.warnings] == lost
 
 
 def test_a_router_gets_the_proofs_of_all_vendors() -> None:

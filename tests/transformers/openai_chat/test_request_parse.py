@@ -375,7 +375,7 @@ def test_assistant_order_is_thinking_text_refusal_audio_calls() -> None:
         }
     )
     assert message.content == (
-        ThinkingContent(text="hm"),
+        ThinkingContent(text="hm", ext={"openai-chat": {"reasoning_content": Raw(b'"hm"')}}),
         TextContent(text="text"),
         RefusalContent(text="no"),
         AudioContent(id="a1"),

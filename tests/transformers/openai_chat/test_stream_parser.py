@@ -220,6 +220,16 @@ def test_two_calls_with_one_id_become_two() -> None:
     assert first.id == "x" != second.id
 
 
+def test_a_call_with_an_empty_custom_member_is_a_function() -> None:
+    """Snowflake fills every member of a call; what it is, its type or its words say."""
+    empty = {"input": "", "name": ""}
+    first = {"name": "look", "arguments": '{"a":'}
+    calls = [{"index": 0, "id": "c", "type": "function", "function": first, "custom": empty}]
+    more = [{"index": 0, "function": {"name": "", "arguments": "1}"}, "custom": empty}]
+    response = folded(delta(tool_calls=calls), delta(tool_calls=more), delta(_finish="tool_calls"))
+    assert parts(response) == (ToolCallContent(id="c", name="look", arguments='{"a":1}'),)
+
+
 def test_custom_and_deprecated_calls() -> None:
     custom = [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "n", "input": "a"}}]
     more = [{"index": 0, "custom": {"input": "b"}}]
