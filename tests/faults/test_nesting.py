@@ -324,3 +324,26 @@ def test_what_a_websocket_remembers() -> None:
     for event in (deep(item), deep(completed), completed):
         found.see(event)
     assert (found.response_id, len(found.items)) == ("resp_1", 1)
+
+
+def test_a_choice_that_nobody_asked_for(shared: Serve, first: FaultServer) -> None:
+    """The choices before it are not made up one by one, until the memory is full."""
+    far = [
+        wire.gemini_event(
+            wire.gemini(
+                "x",
+                candidates=[
+                    {
+                        "index": 2**31,
+                        "content": {"parts": [{"text": "far"}]},
+                        "finishReason": "STOP",
+                    }
+                ],
+            )
+        )
+    ]
+    first.script = streamed("gemini", far)
+    served = shared(two(provider(first, "gemini"), provider(first)))
+    answer = ask(served, CHAT, "one", True)
+    assert answer.status == 200 and b"far" in answer.body
+    assert len(answer.body) < 100_000

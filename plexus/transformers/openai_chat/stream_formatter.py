@@ -52,6 +52,8 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 DONE = Frame("", b"[DONE]")
 _NOTHING = Raw(b"{}")
+_MOST_CHOICES = 128
+"""``n`` is no larger; a provider may name any choice."""
 
 
 class _Choice:
@@ -187,7 +189,7 @@ class ChatStreamFormatter:
         """The choice, after the chunk that gives its role."""
         choice = self._choices.get(number)
         if choice is None:
-            for earlier in range(number):
+            for earlier in range(min(number, _MOST_CHOICES)):
                 # OpenAI's SDK raises when choice 1 comes before choice 0.
                 if earlier not in self._choices:
                     self._choice(earlier, b'""')
