@@ -319,7 +319,7 @@ def test_an_endpoint_that_is_passed_through(
 
 def test_what_a_websocket_remembers() -> None:
     """An event that is too deep shows nothing, and the next ones do."""
-    found = Collector(True)
+    found = Collector()
     *_, item, completed = (piece.partition(b"data: ")[2] for piece in wire_responses.stream())
     for event in (deep(item), deep(completed), completed):
         found.see(event)

@@ -68,7 +68,7 @@ def test_mutated_frames() -> None:
 
 
 def check_event(raw: bytes, random: Random) -> str:
-    found = Collector(stored=random.random() < 0.5)
+    found = Collector()
     # As every decoder gives it.
     raw = readable(raw)
     found.see(raw)
