@@ -90,8 +90,8 @@ LOCKS := requirements/runtime.txt requirements/build.txt
 # They need other versions of the SDKs than .venv has; nothing of Plexus is in there.
 .venv/.clients .venv/.clients-openai2: .venv/.%: requirements/%.txt .venv/.dev
 	$(PYTHON) -m venv --clear --without-pip .venv/$*
-	$(UV) pip install --quiet --python .venv/$*/bin/python --require-hashes --no-deps \
-		--only-binary :all: --requirement $<
+	$(BIN)/python -m pip --quiet --disable-pip-version-check --python .venv/$*/bin/python install \
+		--require-hashes --no-deps --only-binary :all: --requirement $<
 	@touch $@
 
 # No lock: it would name binaries of other platforms that a registry need not have.  The scripts of
