@@ -1,6 +1,7 @@
-"""A text member of a JSON object, read while the object is still being written; and two in one."""
+"""JSON as models write it: arguments of calls, and a member of them while it is being written."""
 
 import re
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -25,6 +26,55 @@ _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\":
 _SPACE = re.compile(r"\s*")
 _LONGEST = len(r"\ud83d\ude00")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_value = msgspec.json.Decoder(Raw).decode
+
+
+class _CustomInput(msgspec.Struct):
+    input: str
+
+
+_custom = msgspec.json.Decoder(_CustomInput).decode
+
+
+def compact(raw: Raw | bytes) -> bytes:
+    """JSON without white space; strings and numbers keep their very characters."""
+    data = bytes(raw)
+    if b" " in data or b"\n" in data or b"\t" in data or b"\r" in data:
+        return bytes(msgspec.json.format(data, indent=-1))
+    return data
+
+
+def is_json(text: str) -> bool:
+    """``text`` is one complete JSON value."""
+    try:
+        _value(text.encode("utf-8", "surrogatepass"))
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
+
+
+def call_object(arguments: str) -> tuple[Raw | dict[str, Any], bool]:
+    """A call's arguments as an object, and whether they had to be wrapped (mappings.md §5.4)."""
+    if not arguments or arguments.isspace():
+        return {}, False
+    data = arguments.encode("utf-8", "surrogatepass")
+    try:
+        _members(data)
+        return Raw(data), False
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    try:
+        return {"value": _value(data)}, True
+    except (msgspec.MsgspecError, RecursionError):
+        return {"_raw": data.decode("utf-8", "replace")}, True
+
+
+def custom_text(arguments: str) -> str:
+    """The free text inside the object that a custom tool was called with."""
+    try:
+        return _custom(arguments).input
+    except (msgspec.MsgspecError, RecursionError):
+        return arguments
 
 
 def two_values(arguments: str) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.ids import anthropic_id, is_made, openai_id
 from plexus.transformers.proofs import ROUTERS, SENTINEL
@@ -53,8 +54,6 @@ _RUN = re.compile(r"[A-Za-z0-9]{20,}")
 _DIGIT = re.compile(r"[0-9]")
 _LEGAL = re.compile(r"(?:toolu|call)_[A-Za-z0-9]{24}")
 """What an id may have become that its client's dialect does not take (ids.py)."""
-_ATTRIBUTION = "x-anthropic-billing-header:"
-"""Claude Code's word to Anthropic, another one in every request (traps T18)."""
 _PART_BYTES = 256
 """What a part costs beside its text, roughly."""
 
@@ -350,7 +349,7 @@ class _Asked:
 def _framed(message: UnifiedMessage) -> bytes:
     """What a message adds to the prefix, with its length: two are never taken for one."""
     texts = (part.text for part in message.content if isinstance(part, TextContent))
-    text = _encoded("".join(t for t in texts if not t.startswith(_ATTRIBUTION)).strip())
+    text = _encoded("".join(t for t in texts if not t.startswith(ATTRIBUTION)).strip())
     kind = b"user" if message.role == "user" else b"system"
     return b"%b %d\n%b" % (kind, len(text), text) if text else b""
 

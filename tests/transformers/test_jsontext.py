@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexus.transformers.jsontext import TextMember
+from plexus.transformers.jsontext import TextMember, call_object, custom_text, is_json
 
 # What no JSON text can hold, half a pair of surrogates, is not generated.
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -68,3 +68,12 @@ def test_it_streams() -> None:
 )
 def test_what_models_write(written: str, text: str) -> None:
     assert read(written) == text == read(*written)
+
+
+def test_arguments_that_nest_too_deeply_are_text() -> None:
+    """Beyond what the decoder follows; a call of any dialect goes on with what the model wrote."""
+    deep = "[" * 5000 + "]" * 5000
+    assert custom_text(f'{{"input": "x", "more": {deep}}}').startswith('{"input"')
+    assert custom_text('{"input": "x"}') == "x"
+    assert call_object(deep) == ({"_raw": deep}, True)
+    assert not is_json(deep)

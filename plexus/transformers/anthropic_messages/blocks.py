@@ -5,13 +5,13 @@ import binascii
 import re
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Raw
 
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.reader import edited
 from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.jsontext import call_object
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
 from plexus.unified.content import (
@@ -43,24 +43,6 @@ _SNIFF = (
     ("JVBERi0", "application/pdf"),
 )
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_value = msgspec.json.Decoder(Raw).decode
-
-
-def tool_input(arguments: str) -> tuple[Raw | Block, bool]:
-    """The arguments as an object, and whether they had to be wrapped (mappings.md §5.4)."""
-    if not arguments or arguments.isspace():
-        return {}, False
-    data = arguments.encode("utf-8", "surrogatepass")
-    try:
-        _members(data)
-        return Raw(data), False
-    except (msgspec.MsgspecError, RecursionError):
-        pass
-    try:
-        return {"value": _value(data)}, True
-    except (msgspec.MsgspecError, RecursionError):
-        return {"_raw": data.decode("utf-8", "replace")}, True
 
 
 class BlockWriter:
@@ -165,7 +147,7 @@ class BlockWriter:
             self._log.note("part.tool_call.custom", path)
             value: Raw | Block = {"input": part.arguments}
         else:
-            value, wrapped = tool_input(part.arguments)
+            value, wrapped = call_object(part.arguments)
             if wrapped:
                 self._log.note("part.tool_call.arguments", path)
         return {

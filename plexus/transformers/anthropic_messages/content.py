@@ -14,8 +14,8 @@ from plexus.transformers.anthropic_messages.reader import (
     STRING,
     Level,
     Malformed,
-    compact,
 )
+from plexus.transformers.jsontext import compact
 from plexus.transformers.openai_chat.media import parse_base64, parse_url
 from plexus.transformers.proofs import is_envelope, open_envelope
 from plexus.unified.content import (

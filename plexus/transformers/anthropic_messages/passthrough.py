@@ -6,9 +6,9 @@ from msgspec import Raw
 from plexus.transformers.anthropic_messages.headers import passed_headers
 from plexus.transformers.anthropic_messages.reader import edited
 from plexus.transformers.anthropic_messages.request_format import FAMILY, PATH
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.base import ClientCall, WireRequest
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.proofs import PREFIX
 
 _MARK = f'"{PREFIX}'.encode()

@@ -9,7 +9,6 @@ from msgspec import Raw
 T = TypeVar("T")
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
-_value = msgspec.json.Decoder(Raw).decode
 
 
 class Malformed(ValueError):
@@ -93,14 +92,6 @@ class Level:
         return None if fields is None else Level.of(fields, self.where(name))
 
 
-def compact(raw: Raw | bytes) -> bytes:
-    """JSON without white space; strings and numbers keep their very characters."""
-    data = bytes(raw)
-    if b" " in data or b"\n" in data or b"\t" in data or b"\r" in data:
-        return bytes(msgspec.json.format(data, indent=-1))
-    return data
-
-
 def edited(raw: Raw | bytes, **changes: object) -> Raw:
     """An object with members replaced, or removed (None), the others as they are.
 
@@ -108,12 +99,3 @@ def edited(raw: Raw | bytes, **changes: object) -> Raw:
     """
     members: dict[str, object] = {**Level(raw, "").fields, **changes}
     return Raw(msgspec.json.encode({k: v for k, v in members.items() if v is not None}))
-
-
-def is_json(text: str) -> bool:
-    """``text`` is one complete JSON value."""
-    try:
-        _value(text.encode("utf-8", "surrogatepass"))
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True

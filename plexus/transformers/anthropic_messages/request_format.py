@@ -25,10 +25,10 @@ from plexus.transformers.anthropic_messages.thinking import (
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
 from plexus.transformers.anthropic_messages.turns import Turn, build_turns, without_media
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
-from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.unread import unread
 from plexus.unified.content import (
     ServerToolCallContent,

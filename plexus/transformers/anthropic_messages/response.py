@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from plexus.transformers.anthropic_messages.blocks import tool_input
 from plexus.transformers.anthropic_messages.citations import cited_blocks
 from plexus.transformers.anthropic_messages.content import NAME, parse_block
 from plexus.transformers.anthropic_messages.errors import parse_stream_error, upstream_error
@@ -23,6 +22,7 @@ from plexus.transformers.anthropic_messages.reader import LIST, OBJECT, STRING, 
 from plexus.transformers.anthropic_messages.usage import format_usage, parse_usage
 from plexus.transformers.base import WireRequest
 from plexus.transformers.ids import anthropic_id
+from plexus.transformers.jsontext import call_object, custom_text
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.transformers.proofs import seal
 from plexus.unified.content import (
@@ -47,13 +47,6 @@ from plexus.unified.response import Choice, UnifiedChatResponse, UnifiedUsage
 _FAMILY = "anthropic"
 
 
-class _CustomInput(msgspec.Struct):
-    input: str
-
-
-_custom = msgspec.json.Decoder(_CustomInput).decode
-
-
 def origin_of(wire: WireRequest) -> Origin:
     """Who issued the proofs of an answer."""
     return Origin(wire.target.family, wire.target.provider, wire.target.model)
@@ -67,14 +60,6 @@ def client_call(part: ToolCallContent, wire: WireRequest) -> Content:
     if part.name not in wire.custom_tools:
         return part if name == part.name else replace(part, name=name)
     return replace(part, name=name, kind="custom", arguments=custom_text(part.arguments))
-
-
-def custom_text(arguments: str) -> str:
-    """The free text inside the object a custom tool was called with."""
-    try:
-        return _custom(arguments).input
-    except msgspec.MsgspecError:
-        return arguments
 
 
 def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
@@ -259,7 +244,7 @@ def tool_block(part: ToolCallContent, log: LossLog) -> dict[str, object]:
         log.note("response.tool_call.custom")
         value: object = {"input": part.arguments}
     else:
-        value, wrapped = tool_input(part.arguments)
+        value, wrapped = call_object(part.arguments)
         if wrapped:
             log.note("response.tool_call.arguments")
     block: dict[str, object] = {

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Raw
 
 from plexus.streaming.framing import Frame
-from plexus.transformers.anthropic_messages.blocks import tool_input
 from plexus.transformers.anthropic_messages.citations import web_citation
 from plexus.transformers.anthropic_messages.content import NAME
-from plexus.transformers.anthropic_messages.reader import compact, edited, is_json
+from plexus.transformers.anthropic_messages.reader import edited
 from plexus.transformers.anthropic_messages.response import proof_value, thinking_block
 from plexus.transformers.ids import anthropic_id
+from plexus.transformers.jsontext import call_object, compact, is_json
 from plexus.unified.chunks import PartDelta
 from plexus.unified.content import (
     Citation,
@@ -251,7 +251,7 @@ class ToolSlot(Slot):
         if self._custom:
             out.append(self._json('"}'))
         elif self._held:
-            value, wrapped = tool_input(arguments)
+            value, wrapped = call_object(arguments)
             if wrapped:
                 out.append(self._json(msgspec.json.encode(value).decode()))
         else:

@@ -19,15 +19,11 @@ from plexus.transformers.anthropic_messages.content import (
 from plexus.transformers.anthropic_messages.errors import parse_stream_error, upstream_error
 from plexus.transformers.anthropic_messages.events import Delta, Event, decode_event, given
 from plexus.transformers.anthropic_messages.finish import parse_finish, parse_refusal
-from plexus.transformers.anthropic_messages.reader import Level, Malformed, compact, edited, is_json
-from plexus.transformers.anthropic_messages.response import (
-    custom_text,
-    message_ext,
-    origin_of,
-)
+from plexus.transformers.anthropic_messages.reader import Level, Malformed, edited
+from plexus.transformers.anthropic_messages.response import message_ext, origin_of
 from plexus.transformers.anthropic_messages.usage import merge_usage, parse_usage
 from plexus.transformers.base import WireRequest
-from plexus.transformers.jsontext import two_values
+from plexus.transformers.jsontext import compact, custom_text, is_json, two_values
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
-from plexus.transformers.anthropic_messages.blocks import tool_input
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
 from plexus.transformers.bedrock_converse.media import (
     AUDIO,
@@ -18,6 +17,7 @@ from plexus.transformers.bedrock_converse.media import (
 )
 from plexus.transformers.bedrock_converse.models import CLAUDE
 from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.jsontext import call_object
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
 from plexus.transformers.openai_chat.names import ToolNames
@@ -129,7 +129,7 @@ class BlockWriter:
             self._log.note("part.tool_call.custom", path)
             value: Raw | Block = {"input": part.arguments}
         else:
-            value, wrapped = tool_input(part.arguments)
+            value, wrapped = call_object(part.arguments)
             if wrapped:
                 self._log.note("part.tool_call.arguments", path)
         call_id = ids.get(part.id, part.id)

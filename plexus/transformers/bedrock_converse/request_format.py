@@ -15,6 +15,7 @@ from plexus.transformers.anthropic_messages.thinking import (
     format_thinking,
 )
 from plexus.transformers.anthropic_messages.turns import Turn, build_turns
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.base import WireRequest
 from plexus.transformers.bedrock_converse.blocks import BlockWriter, text_block, with_points
 from plexus.transformers.bedrock_converse.effort import nova_reasoning, openai_effort
@@ -30,7 +31,6 @@ from plexus.transformers.bedrock_converse.models import (
 from plexus.transformers.bedrock_converse.tools import ToolFormatter, called, forces
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
-from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.unread import unread
 from plexus.unified.content import TextContent

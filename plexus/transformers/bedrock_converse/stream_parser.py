@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from plexus.streaming.framing import Frame
 from plexus.transformers.anthropic_messages.errors import upstream_error
-from plexus.transformers.anthropic_messages.reader import OBJECT, Level, Malformed, is_json
-from plexus.transformers.anthropic_messages.response import custom_text
+from plexus.transformers.anthropic_messages.reader import OBJECT, Level, Malformed
 from plexus.transformers.base import WireRequest
 from plexus.transformers.bedrock_converse.content import (
     encrypted,
@@ -26,7 +25,7 @@ from plexus.transformers.bedrock_converse.finish import parse_finish
 from plexus.transformers.bedrock_converse.models import NAME
 from plexus.transformers.bedrock_converse.response import answer_ext, parse_tier
 from plexus.transformers.bedrock_converse.usage import parse_usage
-from plexus.transformers.jsontext import two_values
+from plexus.transformers.jsontext import custom_text, is_json, two_values
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,

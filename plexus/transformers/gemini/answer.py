@@ -10,8 +10,8 @@ from plexus.transformers.gemini.grounding import GroundingWriter
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.signatures import write_signature
 from plexus.transformers.gemini.thinking import wants_thoughts
-from plexus.transformers.gemini.writer import call_args
 from plexus.transformers.ids import is_made
+from plexus.transformers.jsontext import call_object
 from plexus.transformers.losses import LossLog
 from plexus.unified.content import (
     AudioContent,
@@ -159,7 +159,7 @@ class AnswerWriter:
             self._log.note("response.tool_call.custom")
             value: Raw | Wire = {"input": part.arguments}
         else:
-            value, wrapped = call_args(part.arguments)
+            value, wrapped = call_object(part.arguments)
             if wrapped:
                 self._log.note("response.tool_call.arguments")
         call: Wire = {"name": part.name, "args": value}

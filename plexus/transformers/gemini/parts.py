@@ -11,13 +11,13 @@ from plexus.transformers.gemini.reader import (
     ENUM,
     STRING,
     Level,
-    compact,
     is_object,
     is_string,
     snake,
     text_of,
 )
 from plexus.transformers.gemini.signatures import opened, read_signature
+from plexus.transformers.jsontext import compact
 from plexus.unified.content import (
     AudioContent,
     Content,

@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
+from plexus.transformers.jsontext import compact
+
 T = TypeVar("T")
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
-_value = msgspec.json.Decoder(Raw).decode
 NULL = Raw(b"null")
 
 
@@ -151,20 +152,3 @@ def text_of(raw: Raw, path: str) -> str:
         return STRING.decode(raw) or ""
     except msgspec.MsgspecError:
         raise Malformed(path, STRING.expected) from None
-
-
-def compact(raw: Raw | bytes) -> bytes:
-    """JSON without white space; strings and numbers keep their very characters."""
-    data = bytes(raw)
-    if b" " in data or b"\n" in data or b"\t" in data or b"\r" in data:
-        return bytes(msgspec.json.format(data, indent=-1))
-    return data
-
-
-def is_json(text: str) -> bool:
-    """``text`` is one complete JSON value."""
-    try:
-        _value(text.encode("utf-8", "surrogatepass"))
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True

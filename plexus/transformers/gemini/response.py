@@ -21,29 +21,16 @@ from plexus.transformers.gemini.grounding import cite
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import parse_parts
-from plexus.transformers.gemini.reader import (
-    ENUM,
-    INTEGER,
-    OBJECT,
-    STRING,
-    Level,
-    Malformed,
-    compact,
-)
+from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
 from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
 from plexus.transformers.ids import made_id
+from plexus.transformers.jsontext import compact, custom_text
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.unified.content import Content, Ext, Origin, ToolCallContent
 from plexus.unified.errors import PlexusError, UnifiedError
 from plexus.unified.request import UnifiedChatRequest, UnifiedMessage
 from plexus.unified.response import Choice, Finish, UnifiedChatResponse
 
-
-class _CustomInput(msgspec.Struct):
-    input: str
-
-
-_custom = msgspec.json.Decoder(_CustomInput).decode
 _NULL = Raw(b"null")
 
 
@@ -62,14 +49,6 @@ def client_call(part: ToolCallContent, wire: WireRequest, seed: str) -> ToolCall
         kind="custom" if custom else "function",
         arguments=custom_text(part.arguments) if custom else part.arguments,
     )
-
-
-def custom_text(arguments: str) -> str:
-    """The free text inside the object a custom tool was called with."""
-    try:
-        return _custom(arguments).input
-    except msgspec.MsgspecError:
-        return arguments
 
 
 def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:

@@ -11,8 +11,8 @@ from plexus.transformers.gemini.errors import format_stream_error, upstream_erro
 from plexus.transformers.gemini.finish import format_finish
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME
-from plexus.transformers.gemini.reader import compact, is_json
 from plexus.transformers.gemini.usage import TIERS, format_usage
+from plexus.transformers.jsontext import compact, is_json
 from plexus.transformers.losses import LossLog
 from plexus.unified.chunks import (
     FinishReport,

@@ -16,15 +16,7 @@ from plexus.transformers.gemini.grounding import parse_citations
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.partial import PartialCall
 from plexus.transformers.gemini.parts import parse_parts
-from plexus.transformers.gemini.reader import (
-    ENUM,
-    INTEGER,
-    OBJECT,
-    STRING,
-    Level,
-    Malformed,
-    compact,
-)
+from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
 from plexus.transformers.gemini.response import (
     block_reason,
     broken_answer,
@@ -33,6 +25,7 @@ from plexus.transformers.gemini.response import (
     origin_of,
 )
 from plexus.transformers.gemini.usage import merge_usage, parse_usage, service_tier
+from plexus.transformers.jsontext import compact
 from plexus.unified.chunks import (
     DeltaKind,
     FinishReport,

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.gemini.media import sniff, split_data_url, type_of_url
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import RESOLUTIONS
 from plexus.transformers.ids import is_made
+from plexus.transformers.jsontext import call_object
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
 from plexus.unified.content import (
@@ -39,25 +41,6 @@ Wire = dict[str, Any]
 Written = Wire | Raw
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
-_value = msgspec.json.Decoder(Raw).decode
-_ATTRIBUTION = "x-anthropic-billing-header:"
-"""Claude Code's block that changes with every request (traps T18)."""
-
-
-def call_args(arguments: str) -> tuple[Raw | Wire, bool]:
-    """The arguments as an object, and whether they had to be wrapped (mappings.md §5.4)."""
-    if not arguments or arguments.isspace():
-        return {}, False
-    data = arguments.encode("utf-8", "surrogatepass")
-    try:
-        _members(data)
-        return Raw(data), False
-    except (msgspec.MsgspecError, RecursionError):
-        pass
-    try:
-        return {"value": _value(data)}, True
-    except (msgspec.MsgspecError, RecursionError):
-        return {"_raw": data.decode("utf-8", "replace")}, True
 
 
 class PartWriter:
@@ -148,7 +131,7 @@ class PartWriter:
         return wire
 
     def _text(self, part: TextContent, path: str) -> list[Written]:
-        if part.text.startswith(_ATTRIBUTION) and not self._native:
+        if part.text.startswith(ATTRIBUTION) and not self._native:
             return []
         if part.citations and not self._native:
             self._log.note("part.text.citations", path)
@@ -170,7 +153,7 @@ class PartWriter:
             self._log.note("part.tool_call.custom", path)
             value: Raw | Wire = {"input": part.arguments}
         else:
-            value, wrapped = call_args(part.arguments)
+            value, wrapped = call_object(part.arguments)
             if wrapped:
                 self._log.note("part.tool_call.arguments", path)
         call: Wire = {"name": self._names.get(part.name, part.name), "args": value}

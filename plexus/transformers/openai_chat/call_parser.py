@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from plexus.transformers.ids import base62
-from plexus.transformers.jsontext import two_values
+from plexus.transformers.jsontext import custom_text, two_values
 from plexus.transformers.openai_chat.thinking import ExtraContent, gemini_proof
 from plexus.unified.content import Proof, ToolCallContent, ToolCallKind
 
@@ -26,13 +26,6 @@ class _Function(Struct):
 class _Custom(Struct):
     name: str | None = None
     input: str | None = None
-
-
-class _CustomInput(Struct):
-    input: str
-
-
-_custom_input = msgspec.json.Decoder(_CustomInput).decode
 
 
 class Fragment(Struct):
@@ -213,14 +206,6 @@ class CallParser:
         elif call.proof != proof:
             call.proof = proof
             self._maker.add(call.part, "proof", proof)
-
-
-def custom_text(arguments: str) -> str:
-    """The free text inside the object that a custom tool was called with."""
-    try:
-        return _custom_input(arguments).input
-    except (msgspec.DecodeError, RecursionError):
-        return arguments
 
 
 def _name_of(fragment: Fragment) -> str | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
@@ -36,9 +37,6 @@ from plexus.unified.content import (
     VideoContent,
 )
 from plexus.unified.errors import unsupported
-
-ATTRIBUTION = "x-anthropic-billing-header:"
-"""Claude Code's block that changes with every request and would spoil the cache (traps.md T18)."""
 
 AUDIO_FORMATS = {
     "audio/wav": "wav",

@@ -5,11 +5,12 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.modalities import check
 from plexus.transformers.openai_chat.content import blocks_text, document_title
-from plexus.transformers.openai_chat.format_parts import ATTRIBUTION, AUDIO_FORMATS
+from plexus.transformers.openai_chat.format_parts import AUDIO_FORMATS
 from plexus.transformers.openai_chat.media import data_url
 from plexus.transformers.openai_chat.server_tools import describe_call, describe_result
 from plexus.transformers.openai_responses.losses import NAME

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.base import TRACING, WireRequest, picked
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
-from plexus.transformers.openai_chat.format_parts import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reasoning import SUMMARIES, choose_effort
 from plexus.transformers.openai_responses.format_items import ItemWriter

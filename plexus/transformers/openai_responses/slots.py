@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from plexus.streaming.framing import Frame
+from plexus.transformers.jsontext import is_json
 from plexus.transformers.openai_chat.names import legal_id
 from plexus.transformers.openai_responses.citations import format_citation
 from plexus.transformers.openai_responses.format_parts import ITEM_FIELDS, Wire, own_fields
@@ -459,7 +460,7 @@ class CallSlot(Slot):
     def complete(self) -> bool:
         if self._custom or not self._pieces or not self._pieces[-1].endswith("}"):
             return False
-        return _is_json("".join(self._pieces))
+        return is_json("".join(self._pieces))
 
 
 class WholeSlot(Slot):
@@ -490,14 +491,6 @@ class SearchSlot(WholeSlot):
                 f"response.web_search_call.{state}", item_id=item["id"], output_index=place
             )
         return out + self.output.done(place, item)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=Raw)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True
 
 
 def _one_line(data: bytes) -> bytes:
