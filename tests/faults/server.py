@@ -228,6 +228,8 @@ class FaultServer:
             await self.script(peer)
         except ConnectionError:
             peer.keep_alive = False
+            # Writing may notice first that the client has left: a departure like any other.
+            await asyncio.wait([watcher], timeout=1)
         except (AssertionError, TypeError, ValueError) as problem:
             self.errors.append(repr(problem))
             raise
