@@ -11,7 +11,7 @@ from plexus.gateway.limits import Limits
 from plexus.gateway.watch import Expired
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.form import FormBody
-from plexus.unified.errors import ErrorKind, PlexusError, UnifiedError, invalid
+from plexus.unified.errors import BAD_JSON, ErrorKind, PlexusError, UnifiedError, invalid
 
 
 class Asked(Struct, frozen=True):
@@ -89,10 +89,19 @@ def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None)
     path of a Gemini call says.
     """
     try:
-        body = JsonBody.parse(raw)
+        # Which keys stand twice is looked at by what the body is for, as deep as is needed there.
+        body = JsonBody.read(raw)
     except DocumentError as problem:
-        raise invalid(str(problem), problem.param, "plexus_bad_json") from None
+        raise invalid(str(problem), problem.param, BAD_JSON) from None
     return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
+
+
+def check_keys(body: JsonBody) -> None:
+    """Raises PlexusError (400) for a key of the body itself that stands twice."""
+    try:
+        body.locate()
+    except DocumentError as problem:
+        raise invalid(str(problem), problem.param, BAD_JSON) from None
 
 
 def check_chat(body: JsonBody) -> None:

@@ -8,7 +8,7 @@ from falcon.asgi import Request, Response
 
 from plexus.gateway.channel import KEY, Channel
 from plexus.gateway.dispatcher import Asking, Exchange
-from plexus.gateway.guard import Asked, check_chat, parse_body, parse_form, read_body
+from plexus.gateway.guard import Asked, check_chat, check_keys, parse_body, parse_form, read_body
 from plexus.gateway.record import Record
 from plexus.gateway.services import Services
 from plexus.gateway.warm import answer_warm
@@ -58,7 +58,9 @@ class ModelResource:
         asked = channel.asked
         if asked is None:
             asked = await read_asked(channel, services, self.name)
-        if channel.dialect == "openai-chat" and channel.operation is None:
+        if channel.operation is not None:
+            check_keys(asked.body)
+        elif channel.dialect == "openai-chat":
             check_chat(asked.body)
         dialect = services.dialects[channel.dialect]
         record, operation = channel.record, channel.operation

@@ -60,6 +60,7 @@ from plexus.unified.content import (
     ThinkingContent,
 )
 from plexus.unified.errors import (
+    BAD_JSON,
     CREDENTIAL_CODE,
     PlexusError,
     UnifiedError,
@@ -202,6 +203,12 @@ class Passthrough(Struct, frozen=True):
     def prepare(
         self, call: ClientCall, repairs: Repairs = (), recalled: Recalled | None = None
     ) -> "PassthroughPrepared":
+        try:
+            # What no edit touches is read by the provider alone, who may take the other one.
+            call.body.locate()
+        except DocumentError as problem:
+            raise invalid(str(problem), problem.param, BAD_JSON) from None
+
         def write(target: TargetModel) -> WireRequest:
             wire = self.upstream.passthrough(call, target)
             return _mended(wire, repairs) if repairs and self.repair else wire
@@ -231,7 +238,7 @@ class Translate(Struct, frozen=True):
         try:
             call.body.check_deep()
         except DocumentError as problem:
-            raise invalid(str(problem), problem.param) from None
+            raise invalid(str(problem), problem.param, BAD_JSON) from None
         return self.client.parse_request(call)
 
     def prepare(

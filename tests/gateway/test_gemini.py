@@ -107,6 +107,17 @@ def test_a_body_that_is_refused(served: Gateway) -> None:
     assert violations[0]["field"] == "contents"
 
 
+@pytest.mark.parametrize(
+    "verb", ["generateContent", "streamGenerateContent?alt=sse", "countTokens"]
+)
+@pytest.mark.parametrize("model", ["fast", "veiled"])
+def test_A18_a_key_that_stands_twice(served: Gateway, model: str, verb: str) -> None:
+    twice = b'{"contents":%b,"contents":%b}' % (2 * (json.dumps(CONTENTS).encode(),))
+    answer = served.ask(call(model, verb), twice)
+    assert (answer.status, answer.error["status"]) == (400, "INVALID_ARGUMENT")
+    assert "'contents' twice" in answer.error["message"]
+
+
 # -- the two framings --------------------------------------------------------------------------
 
 

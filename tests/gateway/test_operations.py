@@ -56,6 +56,16 @@ def test_json_passes_through(
     assert served.sink.wait_requests(1)[0]["tokens_in"] == 4
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_A18_a_key_that_stands_twice(
+    serve: Serve, first: FaultServer, second: FaultServer, path: str
+) -> None:
+    answer = gateway(serve, first, second).ask(f"/v1{path}", b'{"model":"two","model":"one"}')
+    assert (answer.status, answer.error["param"]) == (400, "model")
+    assert answer.error["code"] == "plexus_bad_json"
+    assert not first.requests
+
+
 @pytest.mark.parametrize("path", FORMS)
 def test_forms_pass_through(
     serve: Serve, first: FaultServer, second: FaultServer, path: str

@@ -115,6 +115,13 @@ def test_A19_numbers_that_no_float_holds() -> None:
         JsonBody.parse(b'{"a":[1e999]}').check_deep()
 
 
+def test_A18_what_is_only_read_says_so_before_it_is_edited() -> None:
+    body = JsonBody.read(b'{"model":"a","model":"b"}')
+    for look in (body.locate, body.check_deep, lambda: body.edit({"model": b'"c"'})):
+        with pytest.raises(DocumentError, match="'model' twice"):
+            look()
+
+
 def test_duplicate_names_its_key() -> None:
     with pytest.raises(DocumentError) as caught:
         JsonBody.parse(b'{"model":"a","model":"b"}')
