@@ -215,9 +215,9 @@ def wanted(
     ``calls``, ``words``: whether turns with calls are looked for, and turns without.
     """
     found: dict[int, tuple[Key, ...]] = {}
-    asked = _Asked(request.messages)
     if not (calls or words):
         return found
+    asked = _Asked(request.messages)
     for index, message in enumerate(request.messages):
         if message.role == "assistant":
             asked.go_to(index)

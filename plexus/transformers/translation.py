@@ -737,6 +737,7 @@ class TranslateStream(_Stream):
         """Parts that the provider calls and answers by itself."""
         stages = (step.stream() for step in reversed(translate.steps))
         self._stages: list[StreamStage] = [stage for stage in stages if stage is not None]
+        self._changes = bool(self._cutter or self._stages)
         self._formatter = translate.client.stream_formatter(request)
         self._recorder = recorder
 
@@ -754,7 +755,8 @@ class TranslateStream(_Stream):
         for frame in frames:
             if self.failure is not None or self.enough:
                 break
-            out.append(self._write(self._staged(self._parser.feed(frame))))
+            chunks: Iterable[StreamChunk] = self._parser.feed(frame)
+            out.append(self._write(self._staged(chunks) if self._changes else chunks))
 
     def _failure(self, error: UnifiedError, request_id: str) -> list[Frame]:
         """As the formatter says it, which knows what the client has read."""
@@ -784,18 +786,26 @@ class TranslateStream(_Stream):
     def _write(self, chunks: Iterable[StreamChunk]) -> bytes:
         out: list[bytes] = []
         for chunk in chunks:
-            self._note(chunk)
-            if self.failure is not None and not self.committed:
-                break
-            kept = self._recorder.feed(chunk)
-            if kept is not None:
-                self.keep(kept)
-            if isinstance(chunk, MessageStart) and self._call.show_model is not None:
-                chunk = replace(chunk, model=self._call.show_model)
-            elif isinstance(chunk, StreamError):
-                chunk = StreamError(self.words(chunk.error), chunk.partial)
-            out += [self._encoder.encode(frame) for frame in self._formatter.feed(chunk)]
-        return b"".join(out)
+            # A stream is made of deltas, of which nothing but its first is news.
+            if not (type(chunk) is PartDelta and self.committed):
+                self._note(chunk)
+                if self.failure is not None and not self.committed:
+                    break
+                chunk = self._recorded(chunk)
+            for frame in self._formatter.feed(chunk):
+                out.append(self._encoder.encode(frame))
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _recorded(self, chunk: StreamChunk) -> StreamChunk:
+        """The chunk as the client may see it."""
+        kept = self._recorder.feed(chunk)
+        if kept is not None:
+            self.keep(kept)
+        if isinstance(chunk, MessageStart) and self._call.show_model is not None:
+            return replace(chunk, model=self._call.show_model)
+        if isinstance(chunk, StreamError):
+            return StreamError(self.words(chunk.error), chunk.partial)
+        return chunk
 
     def _note(self, chunk: StreamChunk) -> None:
         """Keep the state the relay asks for."""
