@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from plexus.gateway.doctor import Finding
 
 
+_NOT_FOUND = 404
+
+
 def doctor(arguments: Namespace) -> int:
     """0 when all that was asked works, 1 when something does not."""
     from plexus.gateway.doctor import chosen, examine
@@ -59,7 +62,9 @@ def _line(finding: Finding) -> str:
         head += f"  {finding.upstream}"
     if not finding.works:
         status = f"{finding.status}: " if finding.status else ""
-        return f"{head}  {status}{finding.message}"
+        # The model may be unknown there, or its base URL a wrong one: most end in /v1.
+        below = f" (below {finding.url})" if finding.status == _NOT_FOUND and finding.url else ""
+        return f"{head}  {status}{finding.message}{below}"
     tokens = "" if finding.tokens is None else f", {finding.tokens} tokens"
     model = f", said by {finding.model}" if finding.model else ""
     return f"{head}  {finding.ms:.0f} ms{tokens}{model}"

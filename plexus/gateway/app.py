@@ -49,6 +49,13 @@ def create_app(services: Services) -> Connection:
     return Connection(app, services)
 
 
+def _also(req: Request) -> str:
+    """What a GET of the Responses API was meant to be: anything else of it has a longer path."""
+    if req.method != "GET" or not req.path.endswith("/responses"):
+        return ""
+    return ", or open a WebSocket (upgrade: websocket), which this address takes as well"
+
+
 def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
     """Falcon's own error bodies speak no dialect; none of them gets out."""
 
@@ -67,7 +74,7 @@ def _handle_errors(app: "App[Request, Response]", services: Services) -> None:
             allow = dict(problem.headers or {}).get("Allow", "")
             error = UnifiedError(
                 kind="invalid_request",
-                message=f"{req.method} is not allowed here; use {allow}",
+                message=f"{req.method} is not allowed here; use {allow}{_also(req)}",
                 status=405,
                 should_retry=False,
             )

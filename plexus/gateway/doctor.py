@@ -31,11 +31,15 @@ _WORDS = "Reply with the word ok."
 
 
 class Probe(Struct, frozen=True):
-    """One request: a target, asked in ``dialect`` so that the provider is in ``upstream``."""
+    """One request: a target, asked in ``dialect`` so that the provider is in ``upstream``.
+
+    ``url``: the provider's base URL for it, "" for the echo provider.
+    """
 
     target: str
     dialect: str
     upstream: str
+    url: str
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -46,6 +50,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     target: str
     upstream: str = ""
+    url: str = ""
     status: int = 0
     ms: float = 0.0
     message: str = ""
@@ -151,7 +156,7 @@ def _spoken(services: Services, name: str) -> Iterator[Probe]:
             if upstream == dialect or upstream not in ways:
                 ways[upstream] = dialect
     for upstream, dialect in sorted(ways.items()):
-        yield Probe(name, dialect, upstream)
+        yield Probe(name, dialect, upstream, target.provider.urls.get(upstream, ""))
 
 
 async def _one(app: Connection, probe: Probe, within: float) -> Finding:
@@ -162,7 +167,7 @@ async def _one(app: Connection, probe: Probe, within: float) -> Finding:
             await app(call.scope, call.receive, call.send)
     except TimeoutError:
         message = f"no answer within {within:g} s"
-        return Finding(target=probe.target, upstream=probe.upstream, message=message)
+        return Finding(target=probe.target, upstream=probe.upstream, url=probe.url, message=message)
     return call.finding((perf_counter() - began) * 1e3)
 
 
@@ -219,6 +224,7 @@ class _Call:
         return Finding(
             target=self._probe.target,
             upstream=self._probe.upstream,
+            url=self._probe.url,
             status=self._status,
             ms=ms,
             message=seen.error.message if seen.error is not None else "",

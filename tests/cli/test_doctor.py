@@ -142,7 +142,9 @@ def test_what_does_not(here: Path, capsys: Capture, upstream: Upstream) -> None:
     assert refused.startswith("FAILED  refused/m  openai-chat  502: ")
     assert "refused the credential" in refused
     assert unknown.startswith("FAILED  unknown/m  openai-chat  404: ")
-    assert "does not exist" in unknown
+    assert unknown.endswith(
+        f"does not exist (below http://127.0.0.1:{upstream.server_port}/unknown/v1)"
+    )
     assert silent == "FAILED  silent/m  openai-chat  no answer within 1 s"
     assert keyless.startswith("FAILED  keyless/m  secrets or files are missing or bad: ")
     assert "NOWHERE" in keyless

@@ -314,6 +314,9 @@ def test_wrong_methods(served: Gateway) -> None:
         assert (answer.status, answer.error["type"]) == (405, kind)
         assert "POST" in answer.headers["allow"]
     assert served.ask(CHAT, None, "OPTIONS").headers["allow"] == "POST"
+    for path, opens in ((CHAT, False), ("/v1/responses", True)):
+        answer = served.ask(path, None, "GET")
+        assert (answer.status, "WebSocket" in answer.error["message"]) == (405, opens)
 
 
 def test_probes(served: Gateway) -> None:
