@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -118,7 +119,7 @@ def _profile(chosen: Chosen) -> str:
 
 def _capabilities(known: Mapping[str, object]) -> Iterator[str]:
     """What is known about the model, wrapped."""
-    shown = [f"{name}={msgspec.json.encode(value).decode()}" for name, value in known.items()]
+    shown = [f"{name}={json.dumps(msgspec.to_builtins(value))}" for name, value in known.items()]
     yield from textwrap.wrap(
         f"capabilities {printable('; '.join(shown))}",
         _WIDTH,

@@ -111,7 +111,7 @@ def rows(alias: PlannedAlias) -> Iterator[str]:
     targets = [target for _, target in _targets(alias)]
     for ability in ABILITIES:
         known = {target.name: can(target, ability.capability) for target in targets}
-        if set(known.values()) != {None}:
+        if any(value is not None for value in known.values()):
             yield f"    {ability.name:<18} {_spread(known)}"
     families = sorted({target.proofs for target in targets if thinks(target)})
     if families:

@@ -56,19 +56,23 @@ def rows(
     found: list[LossRow] = []
     if not passthrough:
         sent, answered = to.REQUEST_LOSSES.values(), back.RESPONSE_LOSSES.values()
-        found += _rows("request", back.REQUEST_FIELDS, filter(possible, sent))
-        found += _rows("response", to.RESPONSE_FIELDS, filter(possible, answered))
+        found += _rows("request", back.REQUEST_FIELDS, filter(possible, sent), native)
+        found += _rows("response", to.RESPONSE_FIELDS, filter(possible, answered), native)
     if platform is not None:
         table = platforms.losses(platform, upstream)
-        found += _rows("request", back.REQUEST_FIELDS, table.values())
+        found += _rows("request", back.REQUEST_FIELDS, table.values(), native)
     return tuple(sorted(found, key=lambda row: (row.part, ORDER.index(row.outcome), row.field)))
 
 
-def _rows(part: str, said: frozenset[str], table: Iterable[Loss]) -> list[LossRow]:
+def _rows(part: str, said: frozenset[str], table: Iterable[Loss], native: bool) -> list[LossRow]:
+    from plexus.transformers.losses import ELSEWHERE
+
     return [
-        LossRow(part, loss.outcome, loss.field, loss.note, loss.condition, loss.reference)
+        LossRow(part, loss.outcome, loss.field, loss.note, when, loss.reference)
         for loss in table
         if loss.field in said and loss.outcome in ORDER
+        # What is true of every request on this way is no condition.
+        for when in [None if loss.condition == ELSEWHERE and not native else loss.condition]
     ]
 
 

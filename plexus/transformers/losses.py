@@ -34,6 +34,10 @@ class Need(Struct, frozen=True):
         return found in self.values
 
 
+ELSEWHERE = "the client speaks another dialect"
+"""A condition that is met on every way from one dialect to another."""
+
+
 class Loss(Struct, frozen=True):
     """One row: what becomes of ``field`` in a dialect.
 

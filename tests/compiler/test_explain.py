@@ -170,3 +170,22 @@ def test_the_same_for_programs() -> None:
     assert seed["outcome"] == "lost" and seed["reference"].endswith("§2")
     every = as_data(plan, "a")["targets"][0]["routes"]
     assert {route["client"] for route in every} == catalog.client_dialects().keys()
+
+
+def test_what_is_always_so_is_no_condition() -> None:
+    told = explain(plan_of(config({})), "a", MESSAGES)
+    assert "part.document.file_id\n" in told
+    assert "(the client speaks another dialect)" not in told
+
+
+def test_capabilities_are_wrapped_between_words() -> None:
+    drop = ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "temperature"]
+    told = explain(plan_of(config({"capabilities": {"thinking_drop": drop}})), "a")
+    assert all(f'"{name}"' in told for name in drop)
+    assert max(map(len, told.splitlines())) <= 100
+
+
+def test_nothing_is_said_of_what_the_echo_provider_can() -> None:
+    alone = {"providers": {"e": {"type": "echo", "models": ["m"]}}}
+    told = explain(plan_of({**alone, "aliases": {"a": {"targets": ["e/m"]}}}), "a")
+    assert "together" not in told

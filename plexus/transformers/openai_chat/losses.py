@@ -1,6 +1,6 @@
 """What OpenAI chat can say, and what is lost on the way to it: as provider and as client."""
 
-from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.losses import ELSEWHERE, Loss, Need, table
 from plexus.transformers.modalities import rows
 
 NAME = "openai-chat"
@@ -331,7 +331,7 @@ REQUEST_LOSSES = table(
             "refused",
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -339,7 +339,7 @@ REQUEST_LOSSES = table(
             "refused",
             "chat takes documents as data, and Plexus downloads nothing",
             "mappings.md §8",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -441,7 +441,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "a tool call without a result gets a synthetic error result",
             "mappings.md §5.5",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -449,7 +449,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a tool result without its call was left out",
             "mappings.md §5.5",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -457,7 +457,7 @@ REQUEST_LOSSES = table(
             "refused",
             "chat takes no video",
             "mappings.md §8",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         _dropped("prediction", "the provider takes no prediction"),
@@ -593,7 +593,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a translated answer is not stored",
             "mapping-pairs.md R→C",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -730,7 +730,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "a long or personal user id goes as a hash",
             "mappings.md §10",
-            "the client speaks another dialect",
+            ELSEWHERE,
             foreign=True,
         ),
         _dropped("verbosity", "the provider has no verbosity"),

@@ -1,6 +1,6 @@
 """What OpenAI Responses can say, and what is lost on the way to it: as provider and as client."""
 
-from plexus.transformers.losses import Loss, Need, table
+from plexus.transformers.losses import ELSEWHERE, Loss, Need, table
 from plexus.transformers.modalities import rows
 
 NAME = "openai-responses"
@@ -121,7 +121,6 @@ RESPONSE_FIELDS = frozenset(
 )
 """What a Responses provider can answer with (openai-responses.md §4-5)."""
 
-_ELSEWHERE = "the client speaks another dialect"
 _NO_SAMPLING = 'sampling is "none"'
 
 REQUEST_LOSSES = table(
@@ -133,7 +132,7 @@ REQUEST_LOSSES = table(
             "lost",
             "Responses manages context in its own way",
             "mapping-pairs.md A→R",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -156,7 +155,7 @@ REQUEST_LOSSES = table(
             "converted",
             "cache prewarming (max_tokens 0) goes as prompt_cache_options.prewarm",
             "mappings.md §6",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -175,7 +174,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "the model answers anew instead of continuing the last assistant message",
             "mapping-pairs.md A→R",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -183,7 +182,7 @@ REQUEST_LOSSES = table(
             "lost",
             "instructions are text only",
             "mappings.md §4",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -236,7 +235,7 @@ REQUEST_LOSSES = table(
             "refused",
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -251,7 +250,7 @@ REQUEST_LOSSES = table(
             "refused",
             "a file id is valid only at the provider that issued it",
             "canonical.md §9",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -308,7 +307,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "a tool call without a result gets a synthetic error result",
             "mappings.md §5.5",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -316,7 +315,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a tool result without its call was left out",
             "mappings.md §5.5",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss("part.video", "refused", "Responses takes no video", "mappings.md §8"),
@@ -374,7 +373,7 @@ REQUEST_LOSSES = table(
             "refused",
             "the state it names is kept by another provider; send the whole history",
             "canonical.md §9",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -390,7 +389,7 @@ REQUEST_LOSSES = table(
             "converted",
             "fast speed goes as service_tier fast",
             "mappings.md §10",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -404,7 +403,7 @@ REQUEST_LOSSES = table(
             "lost",
             "a translated answer is never stored",
             "mapping-pairs.md C→R",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
@@ -483,7 +482,7 @@ REQUEST_LOSSES = table(
             "approximated",
             "a long or personal user id goes as a hash",
             "mappings.md §10",
-            _ELSEWHERE,
+            ELSEWHERE,
             foreign=True,
         ),
         Loss(
