@@ -1,0 +1,102 @@
+"""What nearly every content looks like, read in one look (0.3 us where member by member is 4).
+
+Strict, and in camelCase only: what is spelt, typed or built in any other way is None here and read
+member by member (``reader.Level``), which also knows what to complain of.  Tests hold that both
+ways read the same.
+"""
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from plexus.transformers.gemini.reader import NULL
+
+_UNUSUAL = (msgspec.DecodeError, RecursionError)
+
+
+class UsualCall(Struct, forbid_unknown_fields=True):
+    """``functionCall``."""
+
+    name: str = ""
+    args: Raw = NULL
+    id: str = ""
+
+
+class UsualResult(Struct, forbid_unknown_fields=True):
+    """``functionResponse``, without media."""
+
+    name: str | None = None
+    response: Raw = NULL
+    id: str = ""
+
+
+class UsualPart(Struct, forbid_unknown_fields=True, rename="camel"):
+    """A part with one of the three; what the signature is of stands beside it."""
+
+    text: str | UnsetType = UNSET
+    function_call: UsualCall | UnsetType = UNSET
+    function_response: UsualResult | UnsetType = UNSET
+    thought: bool = False
+    thought_signature: str = ""
+
+
+class UsualContent(Struct, forbid_unknown_fields=True):
+    parts: list[UsualPart]
+    role: str = ""
+
+
+class UsualThinking(Struct, forbid_unknown_fields=True, rename="camel"):
+    """``thinkingConfig``."""
+
+    include_thoughts: bool | None = None
+    thinking_budget: int | None = None
+    thinking_level: str | int | None = None
+
+
+class UsualConfig(Struct, forbid_unknown_fields=True, rename="camel"):
+    """``generationConfig``: the members that have a canonical name."""
+
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    candidate_count: int | None = None
+    stop_sequences: list[str] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    response_logprobs: bool | None = None
+    logprobs: int | None = None
+    response_modalities: list[str | int] | None = None
+    response_mime_type: str | None = None
+    response_schema: Raw = NULL
+    response_json_schema: Raw = NULL
+    thinking_config: UsualThinking | None = None
+
+
+_content = msgspec.json.Decoder(UsualContent).decode
+_contents = msgspec.json.Decoder(list[UsualContent]).decode
+
+
+_config = msgspec.json.Decoder(UsualConfig).decode
+
+
+def usual_config(raw: Raw) -> UsualConfig | None:
+    try:
+        return _config(raw)
+    except _UNUSUAL:
+        return None
+
+
+def usual_content(raw: Raw) -> UsualContent | None:
+    try:
+        return _content(raw)
+    except _UNUSUAL:
+        return None
+
+
+def usual_contents(raw: Raw) -> list[UsualContent] | None:
+    """All of them, None where one is unusual."""
+    try:
+        return _contents(raw)
+    except _UNUSUAL:
+        return None

@@ -1,0 +1,160 @@
+"""What is read in one look is what is read member by member.
+
+A null member that nobody knows means nothing, and keeps an object from being read in one look.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from plexus.streaming.document import DocumentError, JsonBody
+from plexus.transformers import gemini
+from plexus.transformers.gemini.usual import UsualContent, usual_config, usual_contents
+from plexus.unified.errors import PlexusError
+from plexus.unified.request import UnifiedChatRequest
+from tests.fuzz.mutate import Mutator
+from tests.fuzz.seeds import requests
+from tests.streams.corpus import recorded, require_corpus
+from tests.transformers.gemini.support import call
+
+CASES = 3000
+ODD = {"nobody knows": None}
+REQUESTS: tuple[dict[str, Any], ...] = (
+    {
+        "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}, {"text": ""}]},
+            {"parts": [{"text": "there"}]},
+            {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "So"}]},
+            {"role": "model", "parts": [{"text": " it is.", "thoughtSignature": "c2ln"}]},
+            {"role": "model", "parts": []},
+            {
+                "role": "model",
+                "parts": [
+                    {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "c2ln"},
+                    {"functionCall": {"name": "f", "id": "c2", "args": None}, "thought": True},
+                ],
+            },
+            {
+                "role": "user",
+                "parts": [
+                    {"functionResponse": {"name": "f", "response": {"output": "a"}}},
+                    {"functionResponse": {"name": "f", "id": "c2", "response": {"b": [1, 2]}}},
+                    {"functionResponse": {"name": "g", "response": {"error": "no"}}},
+                    {"functionResponse": {"name": "g"}},
+                    {"text": "next?"},
+                ],
+            },
+        ],
+        "generationConfig": {
+            "temperature": 1,
+            "topP": 0.9,
+            "topK": 40,
+            "maxOutputTokens": 9,
+            "candidateCount": 2,
+            "stopSequences": ["END"],
+            "presencePenalty": 0.1,
+            "frequencyPenalty": 0,
+            "seed": 7,
+            "responseLogprobs": True,
+            "logprobs": 2,
+            "responseMimeType": "application/json",
+            "responseJsonSchema": {"type": "object"},
+            "responseModalities": ["TEXT", 2],
+            "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "HIGH"},
+        },
+    },
+    {
+        "contents": [{"role": "user", "parts": [{"functionCall": {"name": "f"}}]}],
+        "generationConfig": {
+            "responseSchema": {"type": "STRING"},
+            "thinkingConfig": {"thinkingBudget": -1},
+        },
+    },
+    {
+        "contents": [{"role": "user", "parts": [{"functionCall": {"name": "f"}, "text": "a"}]}],
+        "generationConfig": {"responseMimeType": "text/x.enum", "responseSchema": {"enum": ["a"]}},
+    },
+)
+"""All that is read in one look, and what it must leave alone."""
+
+
+def unusual(request: dict[str, Any]) -> dict[str, Any]:
+    """The same request with an odd member wherever one look reads."""
+    out = {**request}
+    for name in ("systemInstruction", "generationConfig"):
+        if isinstance(out.get(name), dict):
+            out[name] = {**out[name], **ODD}
+    contents = out.get("contents")
+    if isinstance(contents, dict):
+        out["contents"] = {**contents, **ODD}
+    elif isinstance(contents, list):
+        out["contents"] = [{**c, **ODD} if isinstance(c, dict) else c for c in contents]
+    return out
+
+
+def parsed(request: dict[str, Any]) -> UnifiedChatRequest | str:
+    """The request, or what was said against it."""
+    try:
+        return gemini.parse_request(call(request))
+    except DocumentError:
+        return "no document"
+    except PlexusError as problem:
+        return f"{problem.error.param} {problem.error.message}"
+
+
+def documents(kind: list[Any], seed: int) -> Iterator[dict[str, Any]]:
+    """Seeds with a few changes, as far as they are JSON objects."""
+    mutator = Mutator(kind, Random(seed))
+    for _ in range(CASES):
+        try:
+            document = json.loads(mutator.document())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(document, dict):
+            yield document
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_one_look_at_a_request(request_: dict[str, Any]) -> None:
+    found = parsed(request_)
+    assert isinstance(found, UnifiedChatRequest)
+    assert found == parsed(unusual(request_))
+
+
+def test_one_look_at_changed_requests() -> None:
+    usual = 0
+    for document in documents([*REQUESTS, *requests("gemini")], 11):
+        usual += _contents(document) is not None
+        assert parsed(document) == parsed(unusual(document)), document
+    assert CASES / 10 < usual < CASES * 0.9
+
+
+def test_one_look_at_recorded_requests() -> None:
+    require_corpus()
+    usual = configs = count = 0
+    for exchange in recorded("gemini"):
+        if exchange.request is None:
+            continue
+        count += 1
+        document = json.loads(exchange.request)
+        usual += _contents(document) is not None
+        body = JsonBody.parse(exchange.request)
+        config = body.fields.get("generationConfig")
+        configs += config is not None and usual_config(config) is not None
+        assert parsed(document) == parsed(unusual(document)), exchange.id
+    # The point of it: this is what clients send.
+    assert usual > count / 2 and configs > count / 2
+
+
+def _contents(document: dict[str, Any]) -> list[UsualContent] | None:
+    try:
+        raw = call(document).body.fields.get("contents")
+    except DocumentError:
+        return None
+    return None if raw is None else usual_contents(raw)
