@@ -11,12 +11,17 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers import gemini
+from plexus.transformers.base import WireRequest
+from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.usual import UsualContent, usual_config, usual_contents
+from plexus.unified.content import Content, Ext
 from plexus.unified.errors import PlexusError
-from plexus.unified.request import UnifiedChatRequest
+from plexus.unified.request import Reasoning, UnifiedChatRequest
+from tests.fuzz.harness import DIALECTS, TARGETS, client_call
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.seeds import requests
 from tests.streams.corpus import recorded, require_corpus
@@ -24,6 +29,7 @@ from tests.transformers.gemini.support import call
 
 CASES = 3000
 ODD = {"nobody knows": None}
+EMPTY: Ext = {"nobody": {}}
 REQUESTS: tuple[dict[str, Any], ...] = (
     {
         "systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]},
@@ -118,6 +124,56 @@ def documents(kind: list[Any], seed: int) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(document, dict):
             yield document
+
+
+def asking(request: UnifiedChatRequest) -> UnifiedChatRequest:
+    """The same request with fields set that say nothing, so that none is passed over."""
+    messages = tuple(
+        replace(message, content=tuple(map(_marked, message.content)), ext=message.ext or EMPTY)
+        for message in request.messages
+    )
+    reasoning = request.reasoning or Reasoning()
+    return replace(request, messages=messages, reasoning=reasoning, extra=request.extra or EMPTY)
+
+
+def _marked(part: Content) -> Content:
+    return replace(part, ext=part.ext or EMPTY)
+
+
+def sent(request: UnifiedChatRequest, to: TargetModel) -> WireRequest | str:
+    try:
+        return gemini.format_request(request, to)
+    except PlexusError as problem:
+        return f"{problem.error.param} {problem.error.message}"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_nothing_is_passed_over_in_changed_requests(name: str) -> None:
+    source = Random(12)
+    for document in documents(requests(name), 12):
+        try:
+            body = JsonBody.parse(json.dumps(document).encode())
+            request = DIALECTS[name].parse_request(client_call(name, body))
+        except (DocumentError, PlexusError):
+            continue
+        for to in source.sample(TARGETS, 2):
+            assert sent(request, to) == sent(asking(request), to), document
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_nothing_is_passed_over_in_recorded_requests(name: str) -> None:
+    require_corpus()
+    count = 0
+    for exchange in recorded(name):
+        try:
+            body = JsonBody.parse(exchange.request or b"")
+            request = DIALECTS[name].parse_request(client_call(name, body))
+        except (DocumentError, PlexusError):
+            continue
+        count += 1
+        for to in TARGETS[:4]:
+            assert sent(request, to) == sent(asking(request), to), exchange.id
+    assert count
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
