@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from plexus.transformers.gemini.reader import NULL
+from plexus.transformers.jsontext import compact
 
 _UNUSUAL = (msgspec.DecodeError, RecursionError)
 
@@ -73,6 +74,61 @@ class UsualConfig(Struct, forbid_unknown_fields=True, rename="camel"):
     thinking_config: UsualThinking | None = None
 
 
+class UsualDetail(Struct, forbid_unknown_fields=True, rename="camel"):
+    """Tokens of one kind of media."""
+
+    modality: str | int | None = None
+    token_count: int | None = None
+
+
+class UsualUsage(Struct, rename="camel"):
+    """``usageMetadata``: the members that have a canonical name."""
+
+    prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    total_token_count: int | None = None
+    service_tier: str | int | None = None
+    prompt_tokens_details: list[UsualDetail] | None = None
+    candidates_tokens_details: list[UsualDetail] | None = None
+
+
+class UsualCandidate(Struct, forbid_unknown_fields=True, rename="camel"):
+    content: UsualContent
+    finish_reason: str | int | None = None
+    index: int = -1
+    finish_message: Raw = NULL
+    avg_logprobs: Raw = NULL
+
+    def unnamed(self) -> dict[str, Raw] | None:
+        """Members without a canonical name; None for several, whose order is lost here."""
+        message, average = self.finish_message != NULL, self.avg_logprobs != NULL
+        if message and average:
+            return None
+        if message:
+            return {"finishMessage": Raw(compact(self.finish_message))}
+        return {"avgLogprobs": Raw(compact(self.avg_logprobs))} if average else {}
+
+
+class UsualAnswer(Struct, forbid_unknown_fields=True, rename="camel"):
+    """An answer, or an event of one, with one candidate."""
+
+    candidates: tuple[UsualCandidate]
+    usage_metadata: dict[str, Raw] | None = None
+    model_version: str = ""
+    response_id: str = ""
+    create_time: Raw = NULL
+
+    def unnamed(self) -> dict[str, Raw]:
+        """Members without a canonical name."""
+        time = self.create_time
+        return {} if time == NULL else {"createTime": Raw(compact(time))}
+
+
+_answer = msgspec.json.Decoder(UsualAnswer).decode
+_usage = msgspec.json.Decoder(UsualUsage).decode
 _content = msgspec.json.Decoder(UsualContent).decode
 _contents = msgspec.json.Decoder(list[UsualContent]).decode
 
@@ -98,5 +154,22 @@ def usual_contents(raw: Raw) -> list[UsualContent] | None:
     """All of them, None where one is unusual."""
     try:
         return _contents(raw)
+    except _UNUSUAL:
+        return None
+
+
+def usual_answer(data: bytes) -> UsualAnswer | None:
+    try:
+        return _answer(data)
+    except _UNUSUAL:
+        return None
+
+
+def usual_usage(fields: dict[str, Raw]) -> UsualUsage | None:
+    """Of the members of ``usageMetadata``; unknown ones are passed over."""
+    if "_" in "".join(fields):
+        return None
+    try:
+        return _usage(msgspec.json.encode(fields))
     except _UNUSUAL:
         return None

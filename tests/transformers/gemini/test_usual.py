@@ -17,18 +17,24 @@ from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers import gemini
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import TargetModel
-from plexus.transformers.gemini.usual import UsualContent, usual_config, usual_contents
+from plexus.transformers.gemini.usual import (
+    UsualContent,
+    usual_answer,
+    usual_config,
+    usual_contents,
+)
 from plexus.unified.content import Content, Ext
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import Reasoning, UnifiedChatRequest
+from plexus.unified.response import UnifiedChatResponse
 from tests.fuzz.harness import DIALECTS, TARGETS, client_call
 from tests.fuzz.mutate import Mutator
-from tests.fuzz.seeds import requests
+from tests.fuzz.seeds import answers, requests
 from tests.streams.corpus import recorded, require_corpus
-from tests.transformers.gemini.support import call
+from tests.transformers.gemini.support import call, candidate, completion, request_to
 
 CASES = 3000
-ODD = {"nobody knows": None}
+ODD = {"nobody_knows": None}
 EMPTY: Ext = {"nobody": {}}
 REQUESTS: tuple[dict[str, Any], ...] = (
     {
@@ -89,6 +95,38 @@ REQUESTS: tuple[dict[str, Any], ...] = (
 )
 """All that is read in one look, and what it must leave alone."""
 
+COUNTS = {
+    "promptTokenCount": 9,
+    "cachedContentTokenCount": 4,
+    "candidatesTokenCount": 5,
+    "thoughtsTokenCount": 3,
+    "toolUsePromptTokenCount": 2,
+    "totalTokenCount": 19,
+    "trafficType": "ON_DEMAND",
+    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 7}, {"modality": "AUDIO"}],
+    "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 4}],
+    "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 5}],
+    "serviceTier": "SERVICE_TIER_FLEX",
+}
+ANSWERS: tuple[dict[str, Any], ...] = (
+    completion({"text": "hello"}),
+    completion({"text": "hello"}, createTime="2026-01-01T00:00:00Z", usageMetadata=COUNTS),
+    completion(
+        {"text": "a", "thought": True},
+        {"text": "b", "thought": True},
+        {"text": "c", "thoughtSignature": "c2ln"},
+        {"functionCall": {"name": "f", "args": {"a": [1, 2]}}},
+        {"functionCall": {"name": "clock", "id": "x"}, "thoughtSignature": "c2ln"},
+        usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": -1},
+    ),
+    completion({"text": ""}, finish="MAX_TOKENS", usageMetadata={"trafficType": "ON_DEMAND"}),
+    completion({"text": "b"}, finish=None, usageMetadata=None),
+    {"candidates": [candidate({"text": "a"}, avgLogprobs=-0.25)]},
+    {"candidates": [candidate({"text": "a"}, index=3, finishMessage="so")]},
+    {"candidates": [candidate({"text": "a"}, finishMessage="so", avgLogprobs=-0.25, index=-2)]},
+)
+"""The same of answers, and of events."""
+
 
 def unusual(request: dict[str, Any]) -> dict[str, Any]:
     """The same request with an odd member wherever one look reads."""
@@ -112,6 +150,23 @@ def parsed(request: dict[str, Any]) -> UnifiedChatRequest | str:
         return "no document"
     except PlexusError as problem:
         return f"{problem.error.param} {problem.error.message}"
+
+
+def unusual_answer(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same answer, or event, with an odd member wherever one look reads."""
+    out = {**answer, **ODD}
+    if isinstance(out.get("usageMetadata"), dict):
+        out["usageMetadata"] = {**out["usageMetadata"], **ODD}
+    return out
+
+
+def answered(document: dict[str, Any]) -> UnifiedChatResponse | str:
+    """The answer, or what was said against it."""
+    to = request_to(tool_names={"f": "g h"}, custom_tools=frozenset({"clock"}))
+    try:
+        return gemini.parse_response(json.dumps(document).encode(), to)
+    except PlexusError as problem:
+        return problem.error.message
 
 
 def documents(kind: list[Any], seed: int) -> Iterator[dict[str, Any]]:
@@ -214,3 +269,33 @@ def _contents(document: dict[str, Any]) -> list[UsualContent] | None:
     except DocumentError:
         return None
     return None if raw is None else usual_contents(raw)
+
+
+@pytest.mark.parametrize("document", ANSWERS)
+def test_one_look_at_an_answer(document: dict[str, Any]) -> None:
+    found = answered(document)
+    assert isinstance(found, UnifiedChatResponse)
+    assert found == answered(unusual_answer(document))
+
+
+def test_one_look_at_changed_answers() -> None:
+    usual = 0
+    for document in documents([*ANSWERS, *answers("gemini")], 13):
+        usual += usual_answer(json.dumps(document).encode()) is not None
+        if (found := answered(document)) != answered(unusual_answer(document)):
+            # The words of an error that cannot be read repeat all of it.
+            assert "error" in document and isinstance(found, str), document
+    assert CASES / 10 < usual < CASES * 0.9
+
+
+def test_one_look_at_recorded_answers() -> None:
+    require_corpus()
+    usual = count = 0
+    for exchange in recorded("gemini"):
+        if exchange.stream:
+            continue
+        count += 1
+        document = json.loads(exchange.body)
+        usual += usual_answer(exchange.body) is not None
+        assert answered(document) == answered(unusual_answer(document)), exchange.id
+    assert usual > count / 2
