@@ -22,7 +22,7 @@ from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import parse_parts, usual_parts
 from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
-from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
+from plexus.transformers.gemini.usage import TIERS, ReadUsage, format_usage, parse_usage
 from plexus.transformers.gemini.usual import UsualAnswer, usual_answer
 from plexus.transformers.ids import made_id
 from plexus.transformers.jsontext import compact, custom_text
@@ -90,9 +90,9 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
         if failed and not choice.message.content:
             # Nothing a client could use; another target may do better (traps T70).
             raise PlexusError(broken_answer(choice.finish, choice.ext, who))
-    usage = level.take("usageMetadata", OBJECT)
+    counted = parse_usage(level.take("usageMetadata", OBJECT))
     model = level.take("modelVersion", STRING) or ""
-    return _response(response_id, model, tuple(choices), usage, level.rest())
+    return _response(response_id, model, tuple(choices), counted, level.rest())
 
 
 def _usual(answer: UsualAnswer, wire: WireRequest) -> UnifiedChatResponse | None:
@@ -106,19 +106,17 @@ def _usual(answer: UsualAnswer, wire: WireRequest) -> UnifiedChatResponse | None
     done = _named(parts, wire, f"{response_id} {index}")
     word = finish_word(candidate.finish_reason)
     choice = _made_choice(index, done, word, None, fields)
-    return _response(
-        response_id, answer.model_version, (choice,), answer.usage_metadata, answer.unnamed()
-    )
+    counted, rest = parse_usage(answer.usage_metadata), answer.unnamed()
+    return _response(response_id, answer.model_version, (choice,), counted, rest)
 
 
 def _response(
     response_id: str,
     model: str,
     choices: tuple[Choice, ...],
-    usage: dict[str, Raw] | None,
+    counted: ReadUsage | None,
     rest: dict[str, Raw],
 ) -> UnifiedChatResponse:
-    counted = parse_usage(usage)
     return UnifiedChatResponse(
         id=response_id,
         model=model,

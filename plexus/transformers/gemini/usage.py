@@ -18,7 +18,9 @@ _COUNTS = (
 )
 _DETAILS = ("promptTokensDetails", "candidatesTokensDetails")
 _TAKEN = frozenset({*_COUNTS, *_DETAILS, "serviceTier"})
-_TOLD = ("promptTokenCount", "candidatesTokenCount")
+_TOLD = frozenset(
+    name for count in ("promptTokenCount", "candidatesTokenCount") for name in (count, snake(count))
+)
 """One of them at least is in every count."""
 TIERS = ("standard", "flex", "priority")
 _TIERS = {
@@ -57,7 +59,7 @@ def parse_usage(fields: dict[str, Raw] | None) -> ReadUsage | None:
     """None when the provider counted nothing.  Raises Malformed."""
     if not fields:
         return None
-    if not any(name in fields or snake(name) in fields for name in _TOLD):
+    if fields.keys().isdisjoint(_TOLD):
         return None
     seen = usual_usage(fields)
     if seen is None:
@@ -100,11 +102,15 @@ def _read(level: Level) -> UsualUsage:
 
 def _rest(fields: dict[str, Raw]) -> dict[str, Raw]:
     """What has no canonical name, as ``Level.rest`` gives it; the details are kept behind it."""
-    rest = {name: Raw(compact(raw)) for name, raw in fields.items() if name not in _TAKEN}
+    rest: dict[str, Raw] = {}
+    for name, raw in fields.items():
+        if name not in _TAKEN and raw != NULL:
+            rest[name] = Raw(compact(raw))
     for name in _DETAILS:
-        if name in fields:
-            rest[name] = Raw(compact(fields[name]))
-    return {name: raw for name, raw in rest.items() if raw != NULL} if rest else rest
+        raw = fields.get(name, NULL)
+        if raw != NULL:
+            rest[name] = Raw(compact(raw))
+    return rest
 
 
 def service_tier(fields: dict[str, Raw]) -> str | None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
+from plexus.streaming.framing import Frame
 from plexus.transformers import gemini
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import TargetModel
@@ -23,7 +25,15 @@ from plexus.transformers.gemini.usual import (
     usual_config,
     usual_contents,
 )
-from plexus.unified.content import Content, Ext
+from plexus.unified.chunks import (
+    MessageStart,
+    PartDelta,
+    PartStart,
+    PartStop,
+    StreamChunk,
+    StreamError,
+)
+from plexus.unified.content import Content, Ext, TextContent, ThinkingContent
 from plexus.unified.errors import PlexusError
 from plexus.unified.request import Reasoning, UnifiedChatRequest
 from plexus.unified.response import UnifiedChatResponse
@@ -31,7 +41,15 @@ from tests.fuzz.harness import DIALECTS, TARGETS, client_call
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.seeds import answers, requests
 from tests.streams.corpus import recorded, require_corpus
-from tests.transformers.gemini.support import call, candidate, completion, request_to
+from tests.transformers.gemini.support import (
+    CLAUDE,
+    call,
+    candidate,
+    completion,
+    config,
+    event,
+    request_to,
+)
 
 CASES = 3000
 ODD = {"nobody_knows": None}
@@ -155,7 +173,7 @@ def parsed(request: dict[str, Any]) -> UnifiedChatRequest | str:
 def unusual_answer(answer: dict[str, Any]) -> dict[str, Any]:
     """The same answer, or event, with an odd member wherever one look reads."""
     out = {**answer, **ODD}
-    if isinstance(out.get("usageMetadata"), dict):
+    if out.get("usageMetadata") and isinstance(out["usageMetadata"], dict):
         out["usageMetadata"] = {**out["usageMetadata"], **ODD}
     return out
 
@@ -299,3 +317,103 @@ def test_one_look_at_recorded_answers() -> None:
         usual += usual_answer(exchange.body) is not None
         assert answered(document) == answered(unusual_answer(document)), exchange.id
     assert usual > count / 2
+
+
+def chunks_of(events: list[dict[str, Any]]) -> list[StreamChunk] | str:
+    """What a stream of these events says."""
+    parser = gemini.stream_parser(request_to(tool_names={"f": "g h"}))
+    out: list[StreamChunk] = []
+    for one in events:
+        try:
+            out += parser.feed(Frame("", json.dumps(one).encode()))
+        except msgspec.MsgspecError as problem:
+            return type(problem).__name__
+        if out and isinstance(out[-1], StreamError):
+            return out
+    return out + parser.close()
+
+
+def agree(events: list[dict[str, Any]]) -> bool:
+    """Whether events say the same when none of them is read in one look."""
+    if any("error" in one for one in events):
+        # The words of an error that cannot be read repeat all of it.
+        return True
+    found = chunks_of(events)
+    return found == chunks_of(list(map(unusual_answer, events)))
+
+
+def test_one_look_at_events() -> None:
+    source = Random(14)
+    pool: list[dict[str, Any]] = [
+        *(event({"text": text}) for text in ("a", "b c", "", "\n")),
+        event({"text": "Hm", "thought": True}),
+        event({"text": "", "thoughtSignature": "c2ln"}),
+        event({"text": "signed", "thoughtSignature": "c2ln"}),
+        event({"text": "", "thought": True, "thoughtSignature": "c2ln"}),
+        event({"text": "x"}, {"functionCall": {"name": "f", "args": {"a": 1}}}),
+        event({"functionCall": {"name": "f", "args": {"willContinue": [1.0]}}}),
+        event({"functionCall": {"name": "f", "willContinue": True}}),
+        event({"functionCall": {"name": "f", "args": {}}}),
+        event({"text": "end"}, finish="STOP", usageMetadata=COUNTS),
+        event({"text": "more"}, usageMetadata={"promptTokenCount": 3, "totalTokenCount": 9}),
+        {"candidates": [candidate({"text": "two"}, index=1)], "createTime": "2026"},
+        {"candidates": [candidate({"text": "a"}, avgLogprobs=-0.25, finishMessage="so")]},
+        {"candidates": [{"index": 0}]},
+    ]
+    for _ in range(CASES):
+        events = [source.choice(pool) for _ in range(source.randint(1, 8))]
+        assert agree(events), events
+
+
+def test_one_look_at_changed_events() -> None:
+    source = Random(15)
+    found = list(documents([*ANSWERS, *answers("gemini")], 15))
+    for _ in range(CASES):
+        events = source.choices(found, k=source.randint(1, 4))
+        assert agree(events), events
+
+
+def test_one_look_at_recorded_events() -> None:
+    require_corpus()
+    usual = count = 0
+    for exchange in recorded("gemini"):
+        if not exchange.stream:
+            continue
+        decoder = gemini.decoder()
+        frames = [f for f in decoder.feed(exchange.body) + decoder.close() if f.data]
+        count += len(frames)
+        usual += sum(usual_answer(frame.data) is not None for frame in frames)
+        assert agree([json.loads(frame.data) for frame in frames]), exchange.id
+    assert usual > count / 3
+
+
+TEXTS = ("more", '""', '\\"\n\u2028', "\U0001f4a5</script>", " ")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+@pytest.mark.parametrize("thoughts", [True, False])
+def test_a_later_fragment_is_written_as_the_first(text: str, kind: Any, thoughts: bool) -> None:
+    part = TextContent(text="") if kind == "text" else ThinkingContent(text="")
+    signed = ThinkingContent(text="", proof=CLAUDE)
+    start = MessageStart(id='""', model='"text":""', dialect="other")
+    between = [
+        (),
+        (PartStart(1, ThinkingContent(text=""), 2), PartStop(1, signed)),
+        (PartStart(1, TextContent(text=""), 2), PartDelta(1, "text", "other")),
+    ]
+    for chunks in between:
+        last = PartDelta(0, kind, text)
+        begun = (start, PartStart(0, part, 2))
+        first = _frames((*begun, *chunks, last), thoughts)
+        later = _frames((*begun, PartDelta(0, kind, "a"), *chunks, last), thoughts)
+        assert first == later
+
+
+def _frames(chunks: tuple[StreamChunk, ...], thoughts: bool) -> list[Frame]:
+    """What the last of the chunks becomes."""
+    request = config(thinkingConfig={"includeThoughts": thoughts})
+    formatter = gemini.stream_formatter(request)
+    for chunk in chunks[:-1]:
+        formatter.feed(chunk)
+    return formatter.feed(chunks[-1])
