@@ -35,7 +35,7 @@ from plexus.unified.chunks import (
 )
 from plexus.unified.content import Content, Ext, TextContent, ThinkingContent
 from plexus.unified.errors import PlexusError
-from plexus.unified.request import Reasoning, UnifiedChatRequest
+from plexus.unified.request import Reasoning, ToolChoice, UnifiedChatRequest
 from plexus.unified.response import UnifiedChatResponse
 from tests.fuzz.harness import DIALECTS, TARGETS, client_call
 from tests.fuzz.mutate import Mutator
@@ -43,15 +43,21 @@ from tests.fuzz.seeds import answers, requests
 from tests.streams.corpus import recorded, require_corpus
 from tests.transformers.gemini.support import (
     CLAUDE,
+    TARGET,
+    asked,
     call,
     candidate,
     completion,
     config,
+    contents,
     event,
+    folded,
+    parse,
+    parts,
     request_to,
 )
 
-CASES = 3000
+CASES = 2000
 ODD = {"nobody_knows": None}
 EMPTY: Ext = {"nobody": {}}
 REQUESTS: tuple[dict[str, Any], ...] = (
@@ -139,6 +145,14 @@ ANSWERS: tuple[dict[str, Any], ...] = (
     ),
     completion({"text": ""}, finish="MAX_TOKENS", usageMetadata={"trafficType": "ON_DEMAND"}),
     completion({"text": "b"}, finish=None, usageMetadata=None),
+    completion({"text": "b"}, usageMetadata={"prompt_token_count": 3, "candidatesTokenCount": 4}),
+    completion(
+        {"text": "b"},
+        usageMetadata={
+            "promptTokenCount": 3,
+            "promptTokensDetails": [{"modality": "AUDIO", "token_count": 2}],
+        },
+    ),
     {"candidates": [candidate({"text": "a"}, avgLogprobs=-0.25)]},
     {"candidates": [candidate({"text": "a"}, index=3, finishMessage="so")]},
     {"candidates": [candidate({"text": "a"}, finishMessage="so", avgLogprobs=-0.25, index=-2)]},
@@ -152,11 +166,11 @@ def unusual(request: dict[str, Any]) -> dict[str, Any]:
     for name in ("systemInstruction", "generationConfig"):
         if isinstance(out.get(name), dict):
             out[name] = {**out[name], **ODD}
-    contents = out.get("contents")
-    if isinstance(contents, dict):
-        out["contents"] = {**contents, **ODD}
-    elif isinstance(contents, list):
-        out["contents"] = [{**c, **ODD} if isinstance(c, dict) else c for c in contents]
+    said = out.get("contents")
+    if isinstance(said, dict):
+        out["contents"] = {**said, **ODD}
+    elif isinstance(said, list):
+        out["contents"] = [{**c, **ODD} if isinstance(c, dict) else c for c in said]
     return out
 
 
@@ -256,6 +270,16 @@ def test_one_look_at_a_request(request_: dict[str, Any]) -> None:
     assert found == parsed(unusual(request_))
 
 
+def test_unknown_members_of_a_content_are_no_usual_ones() -> None:
+    request = parse(contents=[{**contents()[0], "vendor": 1}])
+    assert request.messages[0].ext == {"gemini": {"vendor": msgspec.Raw(b"1")}}
+
+
+def test_a_choice_without_tools_is_not_passed_over() -> None:
+    with pytest.raises(PlexusError):
+        gemini.format_request(asked(tool_choice=ToolChoice(mode="function", name="f")), TARGET)
+
+
 def test_one_look_at_changed_requests() -> None:
     usual = 0
     for document in documents([*REQUESTS, *requests("gemini")], 11):
@@ -294,6 +318,12 @@ def test_one_look_at_an_answer(document: dict[str, Any]) -> None:
     found = answered(document)
     assert isinstance(found, UnifiedChatResponse)
     assert found == answered(unusual_answer(document))
+
+
+def test_counts_in_snake_case_are_counts() -> None:
+    seen = answered(completion({"text": "b"}, usageMetadata={"prompt_token_count": 3}))
+    assert isinstance(seen, UnifiedChatResponse)
+    assert seen.usage is not None and seen.usage.prompt_tokens == 3
 
 
 def test_one_look_at_changed_answers() -> None:
@@ -363,6 +393,20 @@ def test_one_look_at_events() -> None:
     for _ in range(CASES):
         events = [source.choice(pool) for _ in range(source.randint(1, 8))]
         assert agree(events), events
+
+
+def test_a_signature_that_waits_comes_before_more_text() -> None:
+    events = [event({"text": "a"}), event({"text": "", "thoughtSignature": "c2ln"})]
+    found = folded(*events, event({"text": "b"}, finish="STOP"))
+    signed = [(part.text, part.proof is not None) for part in parts(found)]
+    assert signed == [("a", False), ("", True), ("b", False)]
+
+
+def test_a_count_that_is_null_says_nothing() -> None:
+    events = [event({"text": "a"}, usageMetadata=COUNTS)]
+    nothing = {**COUNTS, "candidatesTokenCount": None, "promptTokensDetails": None}
+    found = folded(*events, event({"text": "b"}, finish="STOP", usageMetadata=nothing))
+    assert found.usage == folded(*events, event({"text": "b"}, finish="STOP")).usage
 
 
 def test_one_look_at_changed_events() -> None:
