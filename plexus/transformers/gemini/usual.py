@@ -8,7 +8,7 @@ ways read the same.
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from plexus.transformers.gemini.reader import NULL
+from plexus.transformers.gemini.reader import NULL, is_object
 from plexus.transformers.jsontext import compact
 
 _UNUSUAL = (msgspec.DecodeError, RecursionError)
@@ -74,6 +74,19 @@ class UsualConfig(Struct, forbid_unknown_fields=True, rename="camel"):
     thinking_config: UsualThinking | None = None
 
 
+class UsualFunction(Struct, forbid_unknown_fields=True, rename="camel"):
+    """A function's declaration."""
+
+    name: str
+    description: str | None = None
+    parameters_json_schema: Raw = NULL
+    parameters: Raw = NULL
+
+
+class _Tool(Struct, forbid_unknown_fields=True, rename="camel"):
+    function_declarations: list[UsualFunction]
+
+
 class UsualDetail(Struct, forbid_unknown_fields=True, rename="camel"):
     """Tokens of one kind of media."""
 
@@ -128,6 +141,7 @@ class UsualAnswer(Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 _answer = msgspec.json.Decoder(UsualAnswer).decode
+_tool = msgspec.json.Decoder(_Tool).decode
 _usage = msgspec.json.Decoder(UsualUsage).decode
 _content = msgspec.json.Decoder(UsualContent).decode
 _contents = msgspec.json.Decoder(list[UsualContent]).decode
@@ -141,6 +155,20 @@ def usual_config(raw: Raw) -> UsualConfig | None:
         return _config(raw)
     except _UNUSUAL:
         return None
+
+
+def usual_tool(raw: Raw) -> list[UsualFunction] | None:
+    """The functions of an entry of ``tools`` that has nothing else."""
+    try:
+        functions = _tool(raw).function_declarations
+    except _UNUSUAL:
+        return None
+    schemas = (
+        one
+        for function in functions
+        for one in (function.parameters_json_schema, function.parameters)
+    )
+    return functions if all(one == NULL or is_object(one) for one in schemas) else None
 
 
 def usual_content(raw: Raw) -> UsualContent | None:

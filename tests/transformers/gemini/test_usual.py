@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.streaming.document import DocumentError, JsonBody
@@ -35,7 +36,7 @@ from plexus.unified.chunks import (
 )
 from plexus.unified.content import Content, Ext, TextContent, ThinkingContent
 from plexus.unified.errors import PlexusError
-from plexus.unified.request import Reasoning, ToolChoice, UnifiedChatRequest
+from plexus.unified.request import FunctionTool, Reasoning, ToolChoice, UnifiedChatRequest
 from plexus.unified.response import UnifiedChatResponse
 from tests.fuzz.harness import DIALECTS, TARGETS, client_call
 from tests.fuzz.mutate import Mutator
@@ -107,6 +108,18 @@ REQUESTS: tuple[dict[str, Any], ...] = (
     },
     {
         "contents": [{"role": "user", "parts": [{"functionCall": {"name": "f"}}]}],
+        "tools": [
+            {
+                "functionDeclarations": [
+                    {"name": "f", "description": "F", "parameters": {"type": "OBJECT"}},
+                    {"name": "g", "parametersJsonSchema": {"type": "object"}, "parameters": {}},
+                    {"name": "h", "description": None, "parameters": None},
+                ]
+            },
+            {"functionDeclarations": [{"name": "i", "response": {}}]},
+            {"functionDeclarations": [], "googleSearch": {}},
+        ],
+        "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}},
         "generationConfig": {
             "responseSchema": {"type": "STRING"},
             "thinkingConfig": {"thinkingBudget": -1},
@@ -166,11 +179,12 @@ def unusual(request: dict[str, Any]) -> dict[str, Any]:
     for name in ("systemInstruction", "generationConfig"):
         if isinstance(out.get(name), dict):
             out[name] = {**out[name], **ODD}
-    said = out.get("contents")
-    if isinstance(said, dict):
-        out["contents"] = {**said, **ODD}
-    elif isinstance(said, list):
-        out["contents"] = [{**c, **ODD} if isinstance(c, dict) else c for c in said]
+    for name in ("contents", "tools"):
+        said = out.get(name)
+        if isinstance(said, dict):
+            out[name] = {**said, **ODD}
+        elif isinstance(said, list):
+            out[name] = [{**one, **ODD} if isinstance(one, dict) else one for one in said]
     return out
 
 
@@ -272,7 +286,12 @@ def test_one_look_at_a_request(request_: dict[str, Any]) -> None:
 
 def test_unknown_members_of_a_content_are_no_usual_ones() -> None:
     request = parse(contents=[{**contents()[0], "vendor": 1}])
-    assert request.messages[0].ext == {"gemini": {"vendor": msgspec.Raw(b"1")}}
+    assert request.messages[0].ext == {"gemini": {"vendor": Raw(b"1")}}
+
+
+def test_unknown_members_of_a_function_are_no_usual_ones() -> None:
+    request = parse(tools=[{"functionDeclarations": [{"name": "f", "response": {}}]}])
+    assert request.tools == (FunctionTool(name="f", ext={"gemini": {"response": Raw(b"{}")}}),)
 
 
 def test_a_choice_without_tools_is_not_passed_over() -> None:
