@@ -130,31 +130,37 @@ def _config(raw: Raw | None) -> tuple[UsualConfig, Reasoning | None, dict[str, R
         thinking = seen.thinking_config
         return seen, None if thinking is None else usual_thinking(thinking), {}
     config = Level(raw, "generationConfig")
-    seen = UsualConfig(
-        max_output_tokens=config.take("maxOutputTokens", INTEGER),
-        temperature=config.take("temperature", NUMBER),
-        top_p=config.take("topP", NUMBER),
-        top_k=config.take("topK", NUMBER),
-        candidate_count=config.take("candidateCount", INTEGER),
-        stop_sequences=config.take("stopSequences", STRINGS),
-        presence_penalty=config.take("presencePenalty", NUMBER),
-        frequency_penalty=config.take("frequencyPenalty", NUMBER),
-        seed=config.take("seed", INTEGER),
-        response_logprobs=config.take("responseLogprobs", BOOLEAN),
-        logprobs=config.take("logprobs", INTEGER),
-        response_modalities=_words(config),
-    )
-    given = config.fields.get("responseMimeType") or config.fields.get("response_mime_type")
-    mime = config.take("responseMimeType", STRING)
-    if mime in _FORMS:
-        seen.response_mime_type = mime
-        seen.response_json_schema = config.raw("responseJsonSchema") or NULL
-        seen.response_schema = config.raw("responseSchema") or NULL
-    else:
-        # ``text/x.enum`` is no JSON and stays Google's own, with its schema.
-        config.fields["responseMimeType"] = given or NULL
+    sampling: dict[str, Any] = {
+        "max_output_tokens": config.take("maxOutputTokens", INTEGER),
+        "temperature": config.take("temperature", NUMBER),
+        "top_p": config.take("topP", NUMBER),
+        "top_k": config.take("topK", NUMBER),
+        "candidate_count": config.take("candidateCount", INTEGER),
+        "stop_sequences": config.take("stopSequences", STRINGS),
+        "presence_penalty": config.take("presencePenalty", NUMBER),
+        "frequency_penalty": config.take("frequencyPenalty", NUMBER),
+        "seed": config.take("seed", INTEGER),
+        "response_logprobs": config.take("responseLogprobs", BOOLEAN),
+        "logprobs": config.take("logprobs", INTEGER),
+        "response_modalities": _words(config),
+    }
+    seen = UsualConfig(**sampling, **_form(config))
     reasoning = parse_thinking(config.object("thinkingConfig"))
     return seen, reasoning, {config.where(name): raw for name, raw in config.rest().items()}
+
+
+def _form(config: Level) -> dict[str, Any]:
+    """What says the answer's form; ``text/x.enum`` is no JSON, and stays Google's own."""
+    given = config.fields.get("responseMimeType") or config.fields.get("response_mime_type")
+    mime = config.take("responseMimeType", STRING)
+    if mime not in _FORMS:
+        config.fields["responseMimeType"] = given or NULL
+        return {}
+    return {
+        "response_mime_type": mime,
+        "response_json_schema": config.raw("responseJsonSchema") or NULL,
+        "response_schema": config.raw("responseSchema") or NULL,
+    }
 
 
 _NO_CONFIG = UsualConfig()

@@ -138,8 +138,8 @@ class GeminiStreamParser:
         if data.startswith(b"["):
             return self._fail(parse_stream_error(data, self._who))
         seen = usual_answer(data)
-        if seen is not None and (parts := self._parts_of(seen, data)) is not None:
-            return self._usual(seen, parts)
+        if seen is not None and (chunks := self._usual(seen, data)) is not None:
+            return chunks
         level = Level(data, "")
         if is_error(level.fields.get("error")):
             return self._fail(parse_stream_error(data, self._who))
@@ -157,28 +157,24 @@ class GeminiStreamParser:
         self._ext.update(level.rest())
         return self._counted(out) if usage else out
 
-    def _parts_of(self, seen: UsualAnswer, data: bytes) -> list[Content] | None:
-        """The parts of an event read in one look; None for one that needs another."""
-        one = seen.candidates[0]
-        known = self._candidates.get(max(one.index, 0))
-        if (known is not None and known.partial is not None) or one.unnamed() is None:
+    def _usual(self, seen: UsualAnswer, data: bytes) -> list[StreamChunk] | None:
+        """The chunks of an event read in one look; None for one that needs another."""
+        one, usage = seen.candidates[0], seen.usage_metadata
+        index = max(one.index, 0)
+        known, fields = self._candidates.get(index), one.unnamed()
+        parts = usual_parts(one.content.parts, self._origin, client=False)
+        if parts is None or fields is None or (known is not None and known.partial is not None):
             return None
-        parts = one.content.parts
-        if any(part.function_call for part in parts) and _is_partial(data):
+        if ToolCallContent in map(type, parts) and _is_partial(data):
             return None
-        return usual_parts(parts, self._origin, client=False)
-
-    def _usual(self, seen: UsualAnswer, parts: list[Content]) -> list[StreamChunk]:
-        usage = seen.usage_metadata
         if usage:
             merge_usage(self._usage, usage)
-        out = [] if self._started else self._start(seen.response_id, seen.model_version)
-        one = seen.candidates[0]
-        candidate = self._known(max(one.index, 0))
+        out = self._start(seen.response_id, seen.model_version)
+        candidate = known or self._known(index)
         for part in parts:
             self._add(candidate, part, out)
         candidate.word = finish_word(one.finish_reason) or candidate.word
-        candidate.ext.update(one.unnamed() or {})
+        candidate.ext.update(fields)
         self._ext.update(seen.unnamed())
         return self._counted(out) if usage else out
 

@@ -1,4 +1,5 @@
-"""What nearly every content looks like, read in one look (0.3 us where member by member is 4).
+"""What nearly every request, answer and event is made of, each read in one look: 0.3 us for a
+content that takes 4 member by member.
 
 Strict, and in camelCase only: what is spelt, typed or built in any other way is None here and read
 member by member (``reader.Level``), which also knows what to complain of.  Tests hold that both
@@ -14,7 +15,11 @@ from plexus.transformers.jsontext import compact
 _UNUSUAL = (msgspec.DecodeError, RecursionError)
 
 
-class UsualCall(Struct, forbid_unknown_fields=True):
+class _Usual(Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
+    """These live as long as it takes to read them."""
+
+
+class UsualCall(_Usual, frozen=True):
     """``functionCall``."""
 
     name: str = ""
@@ -22,7 +27,7 @@ class UsualCall(Struct, forbid_unknown_fields=True):
     id: str = ""
 
 
-class UsualResult(Struct, forbid_unknown_fields=True):
+class UsualResult(_Usual, frozen=True):
     """``functionResponse``, without media."""
 
     name: str | None = None
@@ -30,7 +35,7 @@ class UsualResult(Struct, forbid_unknown_fields=True):
     id: str = ""
 
 
-class UsualPart(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualPart(_Usual, frozen=True):
     """A part with one of the three; what the signature is of stands beside it."""
 
     text: str | UnsetType = UNSET
@@ -40,12 +45,12 @@ class UsualPart(Struct, forbid_unknown_fields=True, rename="camel"):
     thought_signature: str = ""
 
 
-class UsualContent(Struct, forbid_unknown_fields=True):
+class UsualContent(_Usual, frozen=True):
     parts: list[UsualPart]
     role: str = ""
 
 
-class UsualThinking(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualThinking(_Usual, frozen=True):
     """``thinkingConfig``."""
 
     include_thoughts: bool | None = None
@@ -53,7 +58,7 @@ class UsualThinking(Struct, forbid_unknown_fields=True, rename="camel"):
     thinking_level: str | int | None = None
 
 
-class UsualConfig(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualConfig(_Usual, frozen=True):
     """``generationConfig``: the members that have a canonical name."""
 
     max_output_tokens: int | None = None
@@ -74,7 +79,7 @@ class UsualConfig(Struct, forbid_unknown_fields=True, rename="camel"):
     thinking_config: UsualThinking | None = None
 
 
-class UsualFunction(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualFunction(_Usual, frozen=True):
     """A function's declaration."""
 
     name: str
@@ -83,18 +88,18 @@ class UsualFunction(Struct, forbid_unknown_fields=True, rename="camel"):
     parameters: Raw = NULL
 
 
-class _Tool(Struct, forbid_unknown_fields=True, rename="camel"):
+class _Tool(_Usual, frozen=True):
     function_declarations: list[UsualFunction]
 
 
-class UsualDetail(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualDetail(_Usual, frozen=True):
     """Tokens of one kind of media."""
 
     modality: str | int | None = None
     token_count: int | None = None
 
 
-class UsualUsage(Struct, rename="camel"):
+class UsualUsage(Struct, frozen=True, gc=False, rename="camel"):
     """``usageMetadata``: the members that have a canonical name."""
 
     prompt_token_count: int | None = None
@@ -108,7 +113,7 @@ class UsualUsage(Struct, rename="camel"):
     candidates_tokens_details: list[UsualDetail] | None = None
 
 
-class UsualCandidate(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualCandidate(_Usual, frozen=True):
     content: UsualContent
     finish_reason: str | int | None = None
     index: int = -1
@@ -125,7 +130,7 @@ class UsualCandidate(Struct, forbid_unknown_fields=True, rename="camel"):
         return {"avgLogprobs": Raw(compact(self.avg_logprobs))} if average else {}
 
 
-class UsualAnswer(Struct, forbid_unknown_fields=True, rename="camel"):
+class UsualAnswer(_Usual, frozen=True):
     """An answer, or an event of one, with one candidate."""
 
     candidates: tuple[UsualCandidate]
@@ -140,14 +145,27 @@ class UsualAnswer(Struct, forbid_unknown_fields=True, rename="camel"):
         return {} if time == NULL else {"createTime": Raw(compact(time))}
 
 
-_answer = msgspec.json.Decoder(UsualAnswer).decode
-_tool = msgspec.json.Decoder(_Tool).decode
-_usage = msgspec.json.Decoder(UsualUsage).decode
 _content = msgspec.json.Decoder(UsualContent).decode
 _contents = msgspec.json.Decoder(list[UsualContent]).decode
-
-
 _config = msgspec.json.Decoder(UsualConfig).decode
+_tool = msgspec.json.Decoder(_Tool).decode
+_answer = msgspec.json.Decoder(UsualAnswer).decode
+_usage = msgspec.json.Decoder(UsualUsage).decode
+
+
+def usual_content(raw: Raw) -> UsualContent | None:
+    try:
+        return _content(raw)
+    except _UNUSUAL:
+        return None
+
+
+def usual_contents(raw: Raw) -> list[UsualContent] | None:
+    """All of them, None where one is unusual."""
+    try:
+        return _contents(raw)
+    except _UNUSUAL:
+        return None
 
 
 def usual_config(raw: Raw) -> UsualConfig | None:
@@ -169,21 +187,6 @@ def usual_tool(raw: Raw) -> list[UsualFunction] | None:
         for one in (function.parameters_json_schema, function.parameters)
     )
     return functions if all(one == NULL or is_object(one) for one in schemas) else None
-
-
-def usual_content(raw: Raw) -> UsualContent | None:
-    try:
-        return _content(raw)
-    except _UNUSUAL:
-        return None
-
-
-def usual_contents(raw: Raw) -> list[UsualContent] | None:
-    """All of them, None where one is unusual."""
-    try:
-        return _contents(raw)
-    except _UNUSUAL:
-        return None
 
 
 def usual_answer(data: bytes) -> UsualAnswer | None:
