@@ -55,7 +55,8 @@ class AnswerWriter:
         self._native = native
         self._log = log
         self._thoughts = native or wants_thoughts(request.reasoning)
-        self._loose: Proof | None = None
+        self.loose: Proof | None = None
+        """A proof that waits for a part with room for it."""
         self._grounding = GroundingWriter()
         self.count = 0
         """Parts written so far; a text in fragments counts once."""
@@ -87,7 +88,7 @@ class AnswerWriter:
         if isinstance(part, TextContent):
             return [self._signed({"text": ""}, part.proof)]
         if not self._thoughts or not (part.text or part.summary):
-            self._loose = part.proof
+            self.loose = part.proof
             return []
         return [self._signed({"text": "", "thought": True}, part.proof)]
 
@@ -152,7 +153,7 @@ class AnswerWriter:
             yield self._signed({"text": text, "thought": True}, part.proof)
         elif part.proof is not None:
             yield from self.close()
-            self._loose = part.proof
+            self.loose = part.proof
 
     def _call(self, part: ToolCallContent) -> Wire:
         if part.kind == "custom":
@@ -186,7 +187,7 @@ class AnswerWriter:
             self._log.note(field)
 
     def _taken(self) -> Proof | None:
-        proof, self._loose = self._loose, None
+        proof, self.loose = self.loose, None
         return proof
 
     def _signed(self, wire: Wire, proof: Proof | None) -> Wire:

@@ -90,8 +90,8 @@ def format_finish(finish: Finish, native: bool, refused: bool) -> str:
 
 
 def has_calls(parts: tuple[Content, ...]) -> bool:
-    return any(isinstance(part, ToolCallContent) for part in parts)
+    return ToolCallContent in map(type, parts)
 
 
 def is_refused(parts: tuple[Content, ...]) -> bool:
-    return any(isinstance(part, RefusalContent) for part in parts)
+    return RefusalContent in map(type, parts)

@@ -1,7 +1,9 @@
 """Parts of a ``Content`` to canonical parts, in requests and answers (gemini.md §2)."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from plexus.transformers.gemini.media import clean_base64, is_google_file, sniff
@@ -9,14 +11,17 @@ from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.reader import (
     BOOLEAN,
     ENUM,
+    NULL,
     STRING,
     Level,
+    Malformed,
     is_object,
     is_string,
     snake,
     text_of,
 )
 from plexus.transformers.gemini.signatures import opened, read_signature
+from plexus.transformers.gemini.usual import UsualPart, UsualResult
 from plexus.transformers.jsontext import compact
 from plexus.unified.content import (
     AudioContent,
@@ -66,7 +71,6 @@ def parse_part(raw: Raw, path: str, origin: Origin, client: bool = True) -> tupl
         # Nearly every part.
         return (TextContent(text=level.take("text", STRING) or ""),)
     signature = level.take("thoughtSignature", STRING)
-    proof = read_signature(signature, origin)
     thought = level.take("thought", BOOLEAN)
     part = _data(level, raw, thought or False, origin)
     if isinstance(part, ServerToolCallContent | ServerToolResultContent | OpaqueContent):
@@ -83,14 +87,59 @@ def parse_part(raw: Raw, path: str, origin: Origin, client: bool = True) -> tupl
             ),
         )
     rest = level.rest()
-    ext: Ext = {NAME: {**part.ext.get(NAME, {}), **rest}} if rest else part.ext
-    if proof is None or signature is None or not client or opened(signature) is None:
-        return (replace(part, proof=proof, ext=ext),)
-    part = replace(part, ext=ext)
+    if rest:
+        part = replace(part, ext={NAME: {**part.ext.get(NAME, {}), **rest}})
+    return _signed(part, signature, origin, client)
+
+
+def _signed(
+    part: Content, signature: str | None, origin: Origin, client: bool
+) -> tuple[Content, ...]:
+    """The part with its signature; see ``parse_part``."""
+    if not signature:
+        return (part,)
+    proof = read_signature(signature, origin)
+    if proof is None or not client or opened(signature) is None:
+        return (replace(part, proof=proof),)
     if isinstance(part, ThinkingContent):
         return (_thought(part, proof),)
     foreign = _thought(ThinkingContent(), proof)
     return (foreign,) if part == TextContent(text="") else (foreign, part)
+
+
+def usual_parts(seen: list[UsualPart], origin: Origin, client: bool = True) -> list[Content] | None:
+    """What ``parse_parts`` gives for parts read in one look; None for what needs another."""
+    parts: list[Content] = []
+    texts = True
+    for one in seen:
+        part = _usual(one)
+        if part is None or (type(part) is ToolResultContent and not client):
+            return None
+        texts = texts and type(part) is TextContent and not one.thought_signature
+        if one.thought_signature:
+            parts += _signed(part, one.thought_signature, origin, client)
+        else:
+            parts.append(part)
+    if texts:
+        return parts
+    return joined(parts) if client else _one_thought(parts)
+
+
+def _usual(one: UsualPart) -> Content | None:
+    """One of them without its signature; None for several in one, or none at all."""
+    text, call, result = one.text, one.function_call, one.function_response
+    if text is not UNSET:
+        if call or result:
+            return None
+        return ThinkingContent(text=text) if one.thought else TextContent(text=text)
+    if call:
+        return None if result else _made_call(call.id, call.name, call.args)
+    if not result:
+        return None
+    try:
+        return _made_result(result, "")
+    except Malformed:
+        return None
 
 
 def _thought(part: ThinkingContent, proof: Proof) -> ThinkingContent:
@@ -136,32 +185,52 @@ _BESIDE = {name for base in ("mediaResolution", "partMetadata") for name in (bas
 
 def _call(level: Level) -> ToolCallContent:
     name = level.take("name", STRING) or ""
-    arguments = compact(level.raw("args") or b"{}").decode()
+    arguments = level.raw("args") or NULL
     call_id = level.take("id", STRING) or ""
     level.raw("willContinue")
     level.raw("partialArgs")
-    rest = level.rest()
+    return _made_call(call_id, name, arguments, level.rest())
+
+
+def _made_call(
+    call_id: str, name: str, args: Raw, rest: Mapping[str, Raw] | None = None
+) -> ToolCallContent:
+    """``rest``: members nobody knows."""
+    arguments = "{}" if args == NULL else compact(args).decode()
     ext = {NAME: {"functionCall": Raw(msgspec.json.encode(rest))}} if rest else {}
     return ToolCallContent(id=call_id, name=name, arguments=arguments, ext=ext)
 
 
 def _result(level: Level, origin: Origin) -> ToolResultContent:
-    """``output`` or ``error`` alone is the result, any other ``response`` is it whole."""
     name, call_id = level.take("name", STRING), level.take("id", STRING) or ""
-    raw = level.raw("response")
-    where = level.where("response")
-    text, is_error, plain = ("", False, True) if raw is None else _output(raw, where)
-    content: list[Content] = [TextContent(text=text)] if text else []
+    raw = level.raw("response") or NULL
+    media: list[Content] = []
     where = level.where("parts")
     for number, item in enumerate(level.items("parts")):
-        content += parse_part(item, f"{where}[{number}]", origin)
-    rest = level.rest()
-    if raw is not None and not plain:
+        media += parse_part(item, f"{where}[{number}]", origin)
+    seen = UsualResult(name, raw, call_id)
+    return _made_result(seen, level.where("response"), media, level.rest())
+
+
+def _made_result(
+    seen: UsualResult,
+    path: str,
+    media: Sequence[Content] = (),
+    rest: Mapping[str, Raw] | None = None,
+) -> ToolResultContent:
+    """``output`` or ``error`` alone is the result, any other ``response`` is it whole.
+
+    ``path`` is the response's.  Raises Malformed.
+    """
+    raw = seen.response
+    text, is_error, plain = ("", False, True) if raw == NULL else _output(raw, path)
+    content = (TextContent(text=text), *media) if text else tuple(media)
+    if not plain:
         # As text it suits every dialect; the value itself is for Google.
-        rest["response"] = Raw(compact(raw))
+        rest = {**(rest or {}), "response": Raw(compact(raw))}
     ext = {NAME: {"functionResponse": Raw(msgspec.json.encode(rest))}} if rest else {}
     return ToolResultContent(
-        tool_call_id=call_id, content=tuple(content), name=name, is_error=is_error, ext=ext
+        tool_call_id=seen.id, content=content, name=seen.name, is_error=is_error, ext=ext
     )
 
 

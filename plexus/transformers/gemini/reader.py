@@ -122,14 +122,7 @@ class Level:
     def items(self, name: str) -> list[Raw]:
         """A list, or the one thing that some clients put there instead.  Raises Malformed."""
         raw = self.raw(name)
-        if raw is None:
-            return []
-        if bytes(memoryview(raw)[:1]) != b"[":
-            return [raw]
-        try:
-            return LIST.decode(raw) or []
-        except (msgspec.MsgspecError, RecursionError):
-            raise Malformed(self.where(name), LIST.expected) from None
+        return [] if raw is None else items_of(raw, self.where(name))
 
     def rest(self) -> dict[str, Raw]:
         """What nobody took, nulls left out, without white space: events stand on one line."""
@@ -144,6 +137,16 @@ def is_string(raw: Raw) -> bool:
 
 def is_object(raw: Raw) -> bool:
     return bytes(memoryview(raw)[:1]) == b"{"
+
+
+def items_of(raw: Raw, path: str) -> list[Raw]:
+    """A list, or the one thing that some clients put there instead.  Raises Malformed."""
+    if bytes(memoryview(raw)[:1]) != b"[":
+        return [raw]
+    try:
+        return LIST.decode(raw) or []
+    except (msgspec.MsgspecError, RecursionError):
+        raise Malformed(path, LIST.expected) from None
 
 
 def text_of(raw: Raw, path: str) -> str:

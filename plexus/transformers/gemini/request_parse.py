@@ -1,6 +1,6 @@
 """A client's generateContent body to the canonical request (gemini.md §2, mappings.md §2-§8)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from plexus.transformers.base import ClientCall
 from plexus.transformers.gemini.names import FAMILY, NAME
-from plexus.transformers.gemini.parts import joined, parse_parts
+from plexus.transformers.gemini.parts import joined, parse_parts, usual_parts
 from plexus.transformers.gemini.reader import (
     BOOLEAN,
     ENUM,
     INTEGER,
+    NULL,
     NUMBER,
     STRING,
     STRING_MAP,
@@ -23,11 +24,18 @@ from plexus.transformers.gemini.reader import (
     Malformed,
     is_object,
     is_string,
+    items_of,
     text_of,
 )
 from plexus.transformers.gemini.schema import json_schema
-from plexus.transformers.gemini.thinking import parse_thinking
+from plexus.transformers.gemini.thinking import parse_thinking, usual_thinking
 from plexus.transformers.gemini.tools import parse_choice, parse_tools
+from plexus.transformers.gemini.usual import (
+    UsualConfig,
+    usual_config,
+    usual_content,
+    usual_contents,
+)
 from plexus.transformers.ids import made_id
 from plexus.unified.content import (
     Content,
@@ -39,10 +47,16 @@ from plexus.unified.content import (
     ToolResultContent,
 )
 from plexus.unified.errors import invalid
-from plexus.unified.request import ResponseFormat, UnifiedChatRequest, UnifiedMessage
+from plexus.unified.request import (
+    Reasoning,
+    ResponseFormat,
+    Role,
+    UnifiedChatRequest,
+    UnifiedMessage,
+)
 
 _ORIGIN = Origin(FAMILY)
-_ROLES = {"user": "user", "function": "user", "model": "assistant", "": "user"}
+_ROLES: dict[str, Role] = {"user": "user", "function": "user", "model": "assistant", "": "user"}
 _TIERS = {"unspecified": "auto", "service_tier_unspecified": "auto"}
 
 
@@ -60,80 +74,130 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
 def _parse(call: ClientCall) -> UnifiedChatRequest:
     body = Level.of(call.body.fields, "")
     body.raw("model")
-    config = body.object("generationConfig") or Level.of({}, "generationConfig")
     keep: dict[str, Raw] = {}
     choice, validated = parse_choice(body.object("toolConfig"), keep)
     tools = parse_tools(body.items("tools"), "tools", validated)
-    messages = (*_system(body), *_messages(body))
-    tier = body.take("serviceTier", STRING)
-    fields: dict[str, Any] = dict(_sampling(config))
-    fields["response_format"] = _format(config)
-    fields["reasoning"] = parse_thinking(config.object("thinkingConfig"))
-    keep.update({config.where(name): raw for name, raw in config.rest().items()})
-    state = {name: body.raw(name) for name in ("cachedContent", "continuationToken")}
+    messages = _system(body) + _messages(body)
+    config, reasoning, unknown = _config(body.raw("generationConfig"))
+    keep.update(unknown)
+    stops = config.stop_sequences
     request = UnifiedChatRequest(
         model=call.model,
-        messages=messages,
+        messages=tuple(messages),
         source=call.source,
         stream=call.stream,
         tools=tools,
         tool_choice=choice,
-        service_tier=None if tier is None else _TIERS.get(tier.lower(), tier.lower()),
-        store=body.take("store", BOOLEAN),
-        metadata=body.take("labels", STRING_MAP),
-        safety_settings=body.raw("safetySettings"),
-        server_state={name: raw for name, raw in state.items() if raw is not None},
-        **fields,
+        response_format=_format(config),
+        max_tokens=config.max_output_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=None if config.top_k is None else int(config.top_k),
+        frequency_penalty=config.frequency_penalty,
+        presence_penalty=config.presence_penalty,
+        seed=config.seed,
+        n=config.candidate_count or 1,
+        stop=tuple(stops) if stops else (),
+        logprobs=config.response_logprobs,
+        top_logprobs=config.logprobs,
+        reasoning=reasoning,
+        modalities=_modalities(config.response_modalities or ()),
+        **(_rare(body) if body.fields else {}),
     )
     keep.update(body.rest())
     return replace(request, extra={NAME: keep}) if keep else request
 
 
-def _sampling(config: Level) -> Iterator[tuple[str, Any]]:
-    """Members of ``generationConfig`` that have a canonical name."""
-    yield "max_tokens", config.take("maxOutputTokens", INTEGER)
-    yield "temperature", config.take("temperature", NUMBER)
-    yield "top_p", config.take("topP", NUMBER)
-    top_k = config.take("topK", NUMBER)
-    yield "top_k", None if top_k is None else int(top_k)
-    yield "n", config.take("candidateCount", INTEGER) or 1
-    stops = config.take("stopSequences", STRINGS)
-    yield "stop", tuple(stops or ())
-    yield "presence_penalty", config.take("presencePenalty", NUMBER)
-    yield "frequency_penalty", config.take("frequencyPenalty", NUMBER)
-    yield "seed", config.take("seed", INTEGER)
-    yield "logprobs", config.take("responseLogprobs", BOOLEAN)
-    yield "top_logprobs", config.take("logprobs", INTEGER)
+def _rare(body: Level) -> dict[str, Any]:
+    """Members of the body that most requests have none of."""
+    tier = body.take("serviceTier", STRING)
+    state = {name: body.raw(name) for name in ("cachedContent", "continuationToken")}
+    return {
+        "service_tier": None if tier is None else _TIERS.get(tier.lower(), tier.lower()),
+        "store": body.take("store", BOOLEAN),
+        "metadata": body.take("labels", STRING_MAP),
+        "safety_settings": body.raw("safetySettings"),
+        "server_state": {name: raw for name, raw in state.items() if raw is not None},
+    }
+
+
+def _config(raw: Raw | None) -> tuple[UsualConfig, Reasoning | None, dict[str, Raw]]:
+    """``generationConfig``: its members with a canonical name, and by their paths the others."""
+    if raw is None:
+        return _NO_CONFIG, None, {}
+    seen = usual_config(raw)
+    if seen is not None and seen.response_mime_type in _FORMS:
+        thinking = seen.thinking_config
+        return seen, None if thinking is None else usual_thinking(thinking), {}
+    config = Level(raw, "generationConfig")
+    sampling: dict[str, Any] = {
+        "max_output_tokens": config.take("maxOutputTokens", INTEGER),
+        "temperature": config.take("temperature", NUMBER),
+        "top_p": config.take("topP", NUMBER),
+        "top_k": config.take("topK", NUMBER),
+        "candidate_count": config.take("candidateCount", INTEGER),
+        "stop_sequences": config.take("stopSequences", STRINGS),
+        "presence_penalty": config.take("presencePenalty", NUMBER),
+        "frequency_penalty": config.take("frequencyPenalty", NUMBER),
+        "seed": config.take("seed", INTEGER),
+        "response_logprobs": config.take("responseLogprobs", BOOLEAN),
+        "logprobs": config.take("logprobs", INTEGER),
+        "response_modalities": _words(config),
+    }
+    seen = UsualConfig(**sampling, **_form(config))
+    reasoning = parse_thinking(config.object("thinkingConfig"))
+    return seen, reasoning, {config.where(name): raw for name, raw in config.rest().items()}
+
+
+def _form(config: Level) -> dict[str, Any]:
+    """What says the answer's form; ``text/x.enum`` is no JSON, and stays Google's own."""
+    given = config.fields.get("responseMimeType") or config.fields.get("response_mime_type")
+    mime = config.take("responseMimeType", STRING)
+    if mime not in _FORMS:
+        config.fields["responseMimeType"] = given or NULL
+        return {}
+    return {
+        "response_mime_type": mime,
+        "response_json_schema": config.raw("responseJsonSchema") or NULL,
+        "response_schema": config.raw("responseSchema") or NULL,
+    }
+
+
+_NO_CONFIG = UsualConfig()
+_FORMS = (None, "application/json", "text/plain")
+
+
+def _words(config: Level) -> list[str | int]:
+    """``responseModalities``, or the one word that stands there."""
     where = config.where("responseModalities")
-    words = []
+    words: list[str | int] = []
     for number, raw in enumerate(config.items("responseModalities")):
         try:
             words.append(str(ENUM.decode(raw)))
         except msgspec.MsgspecError:
             raise Malformed(f"{where}[{number}]", ENUM.expected) from None
-    yield "modalities", tuple(_MODALITIES.get(word, word.lower()) for word in words)
+    return words
+
+
+def _modalities(words: Iterable[str | int]) -> tuple[str, ...]:
+    return tuple(_MODALITIES.get(word, word.lower()) for word in map(str, words))
 
 
 _MODALITIES = {"1": "text", "2": "image", "3": "audio"}
 
 
-def _format(config: Level) -> ResponseFormat | None:
-    """The answer's form; ``text/x.enum`` is no JSON and stays Google's own."""
-    kind = config.fields.get("responseMimeType") or config.fields.get("response_mime_type")
-    mime = config.take("responseMimeType", STRING)
-    if mime is not None and mime not in ("application/json", "text/plain"):
-        config.fields["responseMimeType"] = kind or Raw(b"null")
-        return None
-    schema = config.raw("responseJsonSchema")
-    openapi = config.raw("responseSchema")
-    if schema is None and openapi is not None:
-        schema = json_schema(_object(openapi, config.where("responseSchema")))
-    if schema is not None:
-        schema = _object(schema, config.where("responseJsonSchema"))
+def _format(config: UsualConfig) -> ResponseFormat | None:
+    """The answer's form."""
+    mime, schema = config.response_mime_type, config.response_json_schema
+    if schema != NULL:
+        schema = _object(schema, "generationConfig.responseJsonSchema")
         return ResponseFormat(type="json_schema", schema=schema)
-    if mime == "application/json":
-        return ResponseFormat(type="json_object")
-    return None if mime is None else ResponseFormat(type="text")
+    if config.response_schema != NULL:
+        openapi = _object(config.response_schema, "generationConfig.responseSchema")
+        return ResponseFormat(type="json_schema", schema=json_schema(openapi))
+    if mime is None:
+        return None
+    return ResponseFormat(type="json_object" if mime == "application/json" else "text")
 
 
 def _object(raw: Raw, path: str) -> Raw:
@@ -142,41 +206,45 @@ def _object(raw: Raw, path: str) -> Raw:
     return raw
 
 
-def _system(body: Level) -> Iterator[UnifiedMessage]:
+def _system(body: Level) -> list[UnifiedMessage]:
     """``systemInstruction``: a Content whose role means nothing, or a plain string."""
     raw = body.raw("systemInstruction")
     if raw is None:
-        return
-    if is_string(raw):
-        content: list[Content] = [TextContent(text=text_of(raw, "systemInstruction"))]
-    else:
-        level = Level(raw, "systemInstruction")
-        content = parse_parts(level, _ORIGIN)
-    if content:
-        yield UnifiedMessage(role="system", content=tuple(content))
+        return []
+    seen = usual_content(raw)
+    content = None if seen is None else usual_parts(seen.parts, _ORIGIN)
+    if content is None:
+        if is_string(raw):
+            content = [TextContent(text=text_of(raw, "systemInstruction"))]
+        else:
+            content = parse_parts(Level(raw, "systemInstruction"), _ORIGIN)
+    return [UnifiedMessage(role="system", content=tuple(content))] if content else []
 
 
-def _messages(body: Level) -> Iterator[UnifiedMessage]:
-    raws = body.items("contents")
-    if not raws:
+def _messages(body: Level) -> list[UnifiedMessage]:
+    raw = body.raw("contents")
+    seen = None if raw is None else usual_contents(raw)
+    raws = [] if seen or raw is None else items_of(raw, "contents")
+    if raw is None or not (seen or raws):
         raise Malformed("contents", "expected a list, and the field is required")
     pairing = _Pairing()
-    spoken: UnifiedMessage | None = None
-    for number, raw in enumerate(raws):
-        for message in _message(_content(raw, f"contents[{number}]"), pairing):
+    out: list[UnifiedMessage] = []
+    for number in range(len(seen or raws)):
+        one = seen[number] if seen else usual_content(raws[number])
+        role = None if one is None else _ROLES.get(one.role)
+        parts = None if one is None or role is None else usual_parts(one.parts, _ORIGIN)
+        ext: Ext = {}
+        if role is None or parts is None:
+            raws = raws or items_of(raw, "contents")
+            role, parts, ext = _content(raws[number], f"contents[{number}]")
+        for message in _turn(role, parts, ext, number, pairing):
             # Google's SDK keeps the events of a stream as a content each.
-            if spoken is not None and message.role == "assistant" and not message.ext:
-                spoken = replace(spoken, content=_continued(spoken.content, message.content))
-                continue
-            if spoken is not None:
-                yield spoken
-                spoken = None
-            if message.role == "assistant":
-                spoken = message
+            before = out[-1] if message.role == "assistant" and not message.ext and out else None
+            if before is not None and before.role == "assistant":
+                out[-1] = replace(before, content=_continued(before.content, message.content))
             else:
-                yield message
-    if spoken is not None:
-        yield spoken
+                out.append(message)
+    return out
 
 
 def _continued(before: tuple[Content, ...], after: tuple[Content, ...]) -> tuple[Content, ...]:
@@ -197,32 +265,43 @@ def _plain(part: TextContent) -> bool:
     return part == TextContent(text=part.text)
 
 
-def _content(raw: Raw, path: str) -> Level:
-    """A Content; a bare string stands for one text part."""
+def _content(raw: Raw, path: str) -> tuple[Role, list[Content], Ext]:
+    """Role, parts and unknown members of a Content; a bare string stands for one text part."""
     if is_string(raw):
-        return Level.of({"parts": Raw(msgspec.json.encode({"text": raw}))}, path)
-    return Level(raw, path)
-
-
-def _message(level: Level, pairing: "_Pairing") -> Iterator[UnifiedMessage]:
-    """One Content; results and the rest of a user's turn are messages of their own."""
-    word = level.take("role", STRING) or ""
-    role = _ROLES.get(word)
+        return "user", [TextContent(text=text_of(raw, path))], {}
+    level = Level(raw, path)
+    role = _ROLES.get(level.take("role", STRING) or "")
     if role is None:
         raise Malformed(level.where("role"), "expected user or model")
     parts = parse_parts(level, _ORIGIN)
     rest = level.rest()
-    ext = {NAME: rest} if rest else {}
+    return role, parts, {NAME: rest} if rest else {}
+
+
+_PAIRED = frozenset({ToolCallContent, ToolResultContent})
+
+
+def _turn(
+    role: Role, parts: list[Content], ext: Ext, number: int, pairing: "_Pairing"
+) -> Iterable[UnifiedMessage]:
+    """One Content; results and the rest of a user's turn are messages of their own."""
+    if _PAIRED.isdisjoint(map(type, parts)):
+        return (UnifiedMessage(role=role, content=tuple(parts), ext=ext),)
     if role == "assistant":
-        yield from _spoken(parts, ext, level.path, pairing)
-        return
+        return _spoken(parts, ext, f"contents[{number}]", pairing)
+    return _asked(parts, ext, f"contents[{number}]", pairing)
+
+
+def _asked(
+    parts: list[Content], ext: Ext, path: str, pairing: "_Pairing"
+) -> Iterator[UnifiedMessage]:
     results = [part for part in parts if isinstance(part, ToolResultContent)]
     others = [part for part in parts if not isinstance(part, ToolResultContent)]
     if results:
-        answered = tuple(pairing.answered(results, level.path))
+        answered = tuple(pairing.answered(results, path))
         yield UnifiedMessage(role="tool", content=answered, ext=ext)
         ext = {}
-    if others or not results:
+    if others:
         yield UnifiedMessage(role="user", content=tuple(map(_said, others)), ext=ext)
 
 
@@ -239,8 +318,6 @@ def _spoken(
         else:
             content = tuple(pairing.called(list(run)))
             yield UnifiedMessage(role="assistant", content=content, ext=ext)
-    if not parts:
-        yield UnifiedMessage(role="assistant", ext=ext)
 
 
 def _said(part: Content) -> Content:

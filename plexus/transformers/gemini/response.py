@@ -20,9 +20,10 @@ from plexus.transformers.gemini.finish import (
 from plexus.transformers.gemini.grounding import cite
 from plexus.transformers.gemini.losses import RESPONSE_LOSSES
 from plexus.transformers.gemini.names import NAME
-from plexus.transformers.gemini.parts import parse_parts
+from plexus.transformers.gemini.parts import parse_parts, usual_parts
 from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
-from plexus.transformers.gemini.usage import TIERS, format_usage, parse_usage
+from plexus.transformers.gemini.usage import TIERS, ReadUsage, format_usage, parse_usage
+from plexus.transformers.gemini.usual import UsualAnswer, usual_answer
 from plexus.transformers.ids import made_id
 from plexus.transformers.jsontext import compact, custom_text
 from plexus.transformers.losses import LossLog, LossWarning
@@ -62,6 +63,9 @@ def parse_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
 
 
 def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
+    usual = usual_answer(body)
+    if usual is not None and (response := _usual(usual, wire)) is not None:
+        return response
     level = Level(body, "")
     who = wire.target.provider
     if is_error(level.fields.get("error")):
@@ -87,14 +91,40 @@ def _parse(body: bytes, wire: WireRequest) -> UnifiedChatResponse:
             # Nothing a client could use; another target may do better (traps T70).
             raise PlexusError(broken_answer(choice.finish, choice.ext, who))
     counted = parse_usage(level.take("usageMetadata", OBJECT))
+    model = level.take("modelVersion", STRING) or ""
+    return _response(response_id, model, tuple(choices), counted, level.rest())
+
+
+def _usual(answer: UsualAnswer, wire: WireRequest) -> UnifiedChatResponse | None:
+    """The response to an answer read in one look; None for one that needs another."""
+    candidate = answer.candidates[0]
+    parts = usual_parts(candidate.content.parts, origin_of(wire), client=False)
+    fields = candidate.unnamed()
+    if not parts or fields is None:
+        return None
+    response_id, index = answer.response_id, max(candidate.index, 0)
+    done = _named(parts, wire, f"{response_id} {index}")
+    word = finish_word(candidate.finish_reason)
+    choice = _made_choice(index, done, word, None, fields)
+    counted, rest = parse_usage(answer.usage_metadata), answer.unnamed()
+    return _response(response_id, answer.model_version, (choice,), counted, rest)
+
+
+def _response(
+    response_id: str,
+    model: str,
+    choices: tuple[Choice, ...],
+    counted: ReadUsage | None,
+    rest: dict[str, Raw],
+) -> UnifiedChatResponse:
     return UnifiedChatResponse(
         id=response_id,
-        model=level.take("modelVersion", STRING) or "",
-        choices=tuple(choices),
+        model=model,
+        choices=choices,
         dialect=NAME,
         usage=counted.usage if counted is not None else None,
         service_tier=counted.service_tier if counted is not None else None,
-        ext=answer_ext(level.rest()),
+        ext=answer_ext(rest),
     )
 
 
@@ -129,20 +159,34 @@ def _choice(level: Level, number: int, wire: WireRequest, response_id: str) -> C
     index = level.take("index", INTEGER)
     index = number if index is None or index < 0 else index
     content = level.object("content") or Level.of({}, level.where("content"))
-    parts: list[Content] = []
-    for place, part in enumerate(parse_parts(content, origin_of(wire), client=False)):
-        if isinstance(part, ToolCallContent):
-            part = client_call(part, wire, f"{response_id} {index} {place}")
-        parts.append(part)
+    parts = parse_parts(content, origin_of(wire), client=False)
+    done = _named(parts, wire, f"{response_id} {index}")
     word = finish_word(level.take("finishReason", ENUM))
     logprobs = level.raw("logprobsResult")
     logprobs = None if logprobs is None else Raw(compact(logprobs))
     fields = level.rest()
-    done = tuple(cite(parts, fields))
+    return _made_choice(index, tuple(cite(done, fields)), word, logprobs, fields)
+
+
+def _named(parts: list[Content], wire: WireRequest, seed: str) -> tuple[Content, ...]:
+    """The parts, calls in the client's words; ``seed`` is the candidate's."""
+    return tuple(
+        client_call(part, wire, f"{seed} {place}") if type(part) is ToolCallContent else part
+        for place, part in enumerate(parts)
+    )
+
+
+def _made_choice(
+    index: int,
+    parts: tuple[Content, ...],
+    word: str | None,
+    logprobs: Raw | None,
+    fields: dict[str, Raw],
+) -> Choice:
     return Choice(
         index=index,
-        message=UnifiedMessage(role="assistant", content=done),
-        finish=parse_finish(word, has_calls(done)),
+        message=UnifiedMessage(role="assistant", content=parts),
+        finish=parse_finish(word, has_calls(parts)),
         logprobs=logprobs,
         ext={NAME: fields} if fields else {},
     )

@@ -48,13 +48,16 @@ class _Part:
     """An open part: whose it is, and how its thoughts come.
 
     ``held`` is the last fragment of Google's own text: its signature may come right behind it.
+    ``around``: what stands before and behind a fragment in its event, once one was written.
     """
 
-    __slots__ = ("choice", "held", "kind", "part", "signed", "sub")
+    __slots__ = ("around", "choice", "held", "kind", "part", "signed", "sub", "writer")
 
-    def __init__(self, part: Content, choice: int) -> None:
+    def __init__(self, part: Content, choice: int, writer: AnswerWriter) -> None:
         self.part = part
         self.choice = choice
+        self.writer = writer
+        self.around: tuple[bytes, bytes] | None = None
         self.kind = ""
         self.sub = 0
         self.held = ""
@@ -140,15 +143,18 @@ class GeminiStreamFormatter:
     def _event(self, number: int, parts: list[Written]) -> list[Frame]:
         if not parts:
             return []
-        body = {"candidates": [candidate(number, parts)], **self._head, **self._tail}
+        frame = self._with(number, parts)
         self._head = {}
-        return [_frame(body)]
+        return [frame]
+
+    def _with(self, number: int, parts: list[Written]) -> Frame:
+        return _frame({"candidates": [candidate(number, parts)], **self._head, **self._tail})
 
     # -- parts -----------------------------------------------------------------------------------
 
     def _start(self, chunk: PartStart) -> list[Frame]:
         part = chunk.part
-        state = _Part(part, chunk.choice)
+        state = _Part(part, chunk.choice, self._choice(chunk.choice).writer)
         others = [other for other in self._parts.values() if other.choice == chunk.choice]
         out = [frame for other in others for frame in self._release(other)]
         self._parts[chunk.index] = state
@@ -165,10 +171,12 @@ class GeminiStreamFormatter:
 
     def _delta(self, state: _Part, delta: PartDelta) -> list[Frame]:
         value = delta.value
-        if isinstance(value, Proof) and state.held:
+        if not isinstance(value, str):
+            if not isinstance(value, Proof) or not state.held:
+                return []
             state.signed = True
             return self._release(state, value)
-        if not isinstance(value, str) or not value:
+        if not value:
             return []
         match delta.kind:
             case "text":
@@ -183,17 +191,28 @@ class GeminiStreamFormatter:
 
     def _write(self, state: _Part, text: str) -> list[Frame]:
         """A fragment; one of Google's own waits for the next, or for a signature."""
+        around = state.around
+        if around is not None and state.writer.loose is None:
+            # All but the first: the same event with another text.
+            return [Frame("", b"%b%b%b" % (around[0], msgspec.json.encode(text), around[1]))]
         out = self._release(state)
         state.held = text
-        return out if self._native else out + self._release(state)
+        if self._native:
+            return out
+        out += self._release(state)
+        if around is None and state.writer.loose is None:
+            parts = state.writer.text("", isinstance(state.part, ThinkingContent))
+            if parts:
+                before, _, behind = self._with(state.choice, parts).data.partition(b'""')
+                state.around = before, behind
+        return out
 
     def _release(self, state: _Part, proof: Proof | None = None) -> list[Frame]:
         if not state.held:
             return []
         text, state.held = state.held, ""
         thought = isinstance(state.part, ThinkingContent)
-        writer = self._choice(state.choice).writer
-        return self._event(state.choice, writer.text(text, thought, proof))
+        return self._event(state.choice, state.writer.text(text, thought, proof))
 
     def _think(self, state: _Part, delta: PartDelta, text: str) -> list[Frame]:
         """A provider that gives thoughts and their summary gives the same twice."""

@@ -15,7 +15,7 @@ from plexus.transformers.gemini.finish import finish_word, parse_finish
 from plexus.transformers.gemini.grounding import parse_citations
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.partial import PartialCall
-from plexus.transformers.gemini.parts import parse_parts
+from plexus.transformers.gemini.parts import parse_parts, usual_parts
 from plexus.transformers.gemini.reader import ENUM, INTEGER, OBJECT, STRING, Level, Malformed
 from plexus.transformers.gemini.response import (
     block_reason,
@@ -25,6 +25,7 @@ from plexus.transformers.gemini.response import (
     origin_of,
 )
 from plexus.transformers.gemini.usage import merge_usage, parse_usage, service_tier
+from plexus.transformers.gemini.usual import UsualAnswer, usual_answer
 from plexus.transformers.jsontext import compact
 from plexus.unified.chunks import (
     DeltaKind,
@@ -136,13 +137,17 @@ class GeminiStreamParser:
     def _read(self, data: bytes) -> list[StreamChunk]:
         if data.startswith(b"["):
             return self._fail(parse_stream_error(data, self._who))
+        seen = usual_answer(data)
+        if seen is not None and (chunks := self._usual(seen, data)) is not None:
+            return chunks
         level = Level(data, "")
         if is_error(level.fields.get("error")):
             return self._fail(parse_stream_error(data, self._who))
         usage = level.take("usageMetadata", OBJECT)
         if usage:
             merge_usage(self._usage, usage)
-        out = self._start(level)
+        response_id = level.take("responseId", STRING) or ""
+        out = self._start(response_id, level.take("modelVersion", STRING) or "")
         candidates = level.items("candidates")
         feedback = level.fields.get("promptFeedback")
         if not candidates:
@@ -150,14 +155,38 @@ class GeminiStreamParser:
         for number, raw in enumerate(candidates):
             self._candidate(Level(raw, f"candidates[{number}]"), number, out)
         self._ext.update(level.rest())
-        if usage and (found := parse_usage(self._usage)) is not None:
+        return self._counted(out) if usage else out
+
+    def _usual(self, seen: UsualAnswer, data: bytes) -> list[StreamChunk] | None:
+        """The chunks of an event read in one look; None for one that needs another."""
+        one, usage = seen.candidates[0], seen.usage_metadata
+        index = max(one.index, 0)
+        known, fields = self._candidates.get(index), one.unnamed()
+        parts = usual_parts(one.content.parts, self._origin, client=False)
+        if parts is None or fields is None or (known is not None and known.partial is not None):
+            return None
+        if ToolCallContent in map(type, parts) and _is_partial(data):
+            return None
+        if usage:
+            merge_usage(self._usage, usage)
+        out = self._start(seen.response_id, seen.model_version)
+        candidate = known or self._known(index)
+        for part in parts:
+            self._add(candidate, part, out)
+        candidate.word = finish_word(one.finish_reason) or candidate.word
+        candidate.ext.update(fields)
+        self._ext.update(seen.unnamed())
+        return self._counted(out) if usage else out
+
+    def _counted(self, out: list[StreamChunk]) -> list[StreamChunk]:
+        """The chunks of an event that had counts."""
+        found = parse_usage(self._usage)
+        if found is not None:
             out.append(UsageReport(found.usage))
         return out
 
-    def _start(self, level: Level) -> list[StreamChunk]:
+    def _start(self, response_id: str, model: str) -> list[StreamChunk]:
         """The first event names the answer."""
-        response_id = level.take("responseId", STRING) or ""
-        model = level.take("modelVersion", STRING) or ""
         if self._started:
             return []
         self._started = True
@@ -173,12 +202,15 @@ class GeminiStreamParser:
             )
         ]
 
-    def _candidate(self, level: Level, number: int, out: list[StreamChunk]) -> None:
-        index = level.take("index", INTEGER)
-        index = number if index is None or index < 0 else index
+    def _known(self, index: int) -> _Candidate:
         candidate = self._candidates.get(index)
         if candidate is None:
             candidate = self._candidates[index] = _Candidate(index)
+        return candidate
+
+    def _candidate(self, level: Level, number: int, out: list[StreamChunk]) -> None:
+        index = level.take("index", INTEGER)
+        candidate = self._known(number if index is None or index < 0 else index)
         content = level.object("content")
         if content is not None:
             self._content(candidate, content, out)
@@ -204,8 +236,15 @@ class GeminiStreamParser:
     # -- parts -----------------------------------------------------------------------------------
 
     def _add(self, candidate: _Candidate, part: Content, out: list[StreamChunk]) -> None:
-        if part == TextContent(text=""):
-            return
+        if type(part) is TextContent and part.proof is None and not part.ext:
+            if not part.text:
+                return
+            current = candidate.open
+            unsigned = current is not None and not current.sealed and candidate.pending is None
+            if current is not None and unsigned and current.kind == "text":
+                # Nearly always: more of the text.
+                self._delta(current, PartDelta(current.index, "text", part.text), out)
+                return
         self._flush(candidate, out)
         match part:
             case TextContent(text="") if not part.ext:
@@ -342,6 +381,6 @@ class GeminiStreamParser:
         return upstream_error(f"{self._who} {what}", self._who)
 
 
-def _is_partial(raw: Raw) -> bool:
+def _is_partial(raw: Raw | bytes) -> bool:
     data = bytes(raw)
     return b'"willContinue"' in data or b'"partialArgs"' in data

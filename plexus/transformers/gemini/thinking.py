@@ -1,10 +1,13 @@
 """Reasoning: ``thinkingConfig``, both ways (mappings.md §3, gemini.md §6)."""
 
+from msgspec import Raw
+
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.effort import BUDGETS, EFFORTS, effort_of, is_off, is_said
 from plexus.transformers.gemini.models import Thinker, is_known, thinker
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.reader import BOOLEAN, ENUM, INTEGER, Level, Malformed
+from plexus.transformers.gemini.usual import UsualThinking
 from plexus.transformers.losses import LossLog
 from plexus.unified.request import Reasoning, ReasoningMode, ThinkLevel
 
@@ -30,13 +33,28 @@ def parse_thinking(config: Level | None) -> Reasoning | None:
         return None
     include = config.take("includeThoughts", BOOLEAN)
     budget = config.take("thinkingBudget", INTEGER)
-    word = config.take("thinkingLevel", ENUM)
-    effort: ThinkLevel | None = None
-    if word is not None and str(word) not in _UNSAID:
-        effort = _LEVELS.get(str(word).upper())
-        if effort is None:
-            raise Malformed(config.where("thinkingLevel"), "expected a level of thinking")
-    rest = config.rest()
+    effort = _effort(config.take("thinkingLevel", ENUM), config.where("thinkingLevel"))
+    return _reasoning(include, budget, effort, config.rest())
+
+
+def usual_thinking(seen: UsualThinking) -> Reasoning | None:
+    """The same for a ``thinkingConfig`` read in one look.  Raises Malformed."""
+    effort = _effort(seen.thinking_level, "generationConfig.thinkingConfig.thinkingLevel")
+    return _reasoning(seen.include_thoughts, seen.thinking_budget, effort, {})
+
+
+def _effort(word: str | int | None, path: str) -> ThinkLevel | None:
+    if word is None or str(word) in _UNSAID:
+        return None
+    effort = _LEVELS.get(str(word).upper())
+    if effort is None:
+        raise Malformed(path, "expected a level of thinking")
+    return effort
+
+
+def _reasoning(
+    include: bool | None, budget: int | None, effort: ThinkLevel | None, rest: dict[str, Raw]
+) -> Reasoning | None:
     if include is None and budget is None and effort is None and not rest:
         return None
     mode: ReasoningMode | None = None

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
-from msgspec.structs import replace
 
 from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.reader import (
     ENUM,
+    NULL,
     STRING,
     STRINGS,
     Level,
@@ -19,6 +19,7 @@ from plexus.transformers.gemini.reader import (
     snake,
 )
 from plexus.transformers.gemini.schema import is_strict, json_schema, takes_nothing
+from plexus.transformers.gemini.usual import UsualFunction, usual_tool
 from plexus.transformers.losses import LossLog
 from plexus.unified.errors import invalid, unsupported
 from plexus.unified.request import (
@@ -70,12 +71,14 @@ def parse_tools(raws: Iterable[Raw], path: str, validated: bool) -> tuple[Unifie
     """
     tools: list[UnifiedTool] = []
     for number, raw in enumerate(raws):
+        seen = usual_tool(raw)
+        if seen is not None:
+            tools += [_made(one, {}, validated) for one in seen]
+            continue
         level = Level(raw, f"{path}[{number}]")
         where = level.where("functionDeclarations")
         for place, item in enumerate(level.items("functionDeclarations")):
-            tool = _function(Level(item, f"{where}[{place}]"))
-            strict = True if validated and is_strict(tool.parameters) else None
-            tools.append(replace(tool, strict=strict))
+            tools.append(_function(Level(item, f"{where}[{place}]"), validated))
         tools += [_builtin(name, value) for name, value in level.rest().items()]
     return tuple(tools)
 
@@ -94,7 +97,7 @@ def _builtin(name: str, value: Raw) -> UnifiedTool:
     return ServerTool(kind=_KINDS.get(name, name), dialect=NAME, raw=raw)
 
 
-def _function(level: Level) -> FunctionTool:
+def _function(level: Level, validated: bool) -> FunctionTool:
     name = level.need("name", STRING)
     description = level.take("description", STRING)
     parameters = level.raw("parametersJsonSchema")
@@ -102,13 +105,22 @@ def _function(level: Level) -> FunctionTool:
     for field, schema in (("parametersJsonSchema", parameters), ("parameters", openapi)):
         if schema is not None and not is_object(schema):
             raise Malformed(level.where(field), "expected an object")
-    if parameters is None and openapi is not None:
-        parameters = json_schema(openapi)
-    rest = level.rest()
+    seen = UsualFunction(name, description, parameters or NULL, openapi or NULL)
+    return _made(seen, level.rest(), validated)
+
+
+def _made(seen: UsualFunction, rest: dict[str, Raw], validated: bool) -> FunctionTool:
+    """``rest``: members nobody knows."""
+    parameters: Raw | None = None
+    if seen.parameters_json_schema != NULL:
+        parameters = seen.parameters_json_schema
+    elif seen.parameters != NULL:
+        parameters = json_schema(seen.parameters)
     return FunctionTool(
-        name=name,
-        description=description,
+        name=seen.name,
+        description=seen.description,
         parameters=parameters,
+        strict=True if validated and is_strict(parameters) else None,
         ext={NAME: rest} if rest else {},
     )
 

@@ -45,7 +45,13 @@ class TurnWriter:
     def write(self, messages: Iterable[UnifiedMessage], first: int) -> list[Wire]:
         """``first`` is the index of the first message, behind the system prefix."""
         for index, message in enumerate(messages, first):
-            self._message(message, f"messages[{index}]")
+            texts = self._texts(message)
+            if texts is None:
+                self._message(message, f"messages[{index}]")
+            else:
+                if not self._native and (self._given or self._waiting):
+                    self._settle()
+                self._add("model" if message.role == "assistant" else "user", texts, {})
         if not self._native:
             self._settle()
             if not self._turns or self._turns[0].role != "user":
@@ -59,6 +65,12 @@ class TurnWriter:
             for turn in self._turns
             if turn.parts or self._native
         ]
+
+    def _texts(self, message: UnifiedMessage) -> list[Written] | None:
+        """The parts of a message that says nothing but text; None for any other."""
+        if message.role not in ("user", "assistant") or message.ext or message.name is not None:
+            return None
+        return self._writer.texts(message.content)
 
     def _message(self, message: UnifiedMessage, path: str) -> None:
         if message.name is not None and message.role != "tool":

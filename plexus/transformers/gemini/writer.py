@@ -1,15 +1,16 @@
 """Canonical parts to the parts of a request (gemini.md §2, §5; mappings.md §4, §8, §12)."""
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from plexus.transformers.attribution import ATTRIBUTION
-from plexus.transformers.capabilities import Capabilities
+from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.gemini.media import sniff, split_data_url, type_of_url
+from plexus.transformers.gemini.models import thinker
 from plexus.transformers.gemini.names import NAME
 from plexus.transformers.gemini.parts import RESOLUTIONS
 from plexus.transformers.ids import is_made
@@ -47,25 +48,29 @@ class PartWriter:
     """Writes the parts of one request.
 
     ``names`` maps tool names to legal ones; ``native``: the client speaks this dialect, whose parts
-    go back as they were; ``nested``: media may stand inside function responses.
+    go back as they were.
     """
 
     def __init__(
-        self,
-        *,
-        family: str,
-        names: Mapping[str, str],
-        native: bool,
-        nested: bool,
-        caps: Capabilities,
-        log: LossLog,
+        self, target: TargetModel, names: Mapping[str, str], native: bool, log: LossLog
     ) -> None:
-        self._family = family
+        self._target = target
         self._names = names
         self._native = native
-        self._nested = nested
-        self._caps = caps
         self._log = log
+
+    def texts(self, content: Iterable[Content]) -> list[Written] | None:
+        """A content that is nothing but text, nearly every one, at once; None for any other."""
+        parts: list[Written] = []
+        for part in content:
+            if type(part) is not TextContent or part.proof is not None:
+                return None
+            if part.ext or part.citations:
+                return None
+            text = part.text
+            if self._native or (text and not text.startswith(ATTRIBUTION)):
+                parts.append({"text": text})
+        return parts
 
     def write(self, part: Content, path: str) -> list[Written]:
         """The parts it becomes, none for what is left out.
@@ -107,7 +112,7 @@ class PartWriter:
         """The proof where it may be replayed: only to the family that issued it."""
         if proof is None or not proof.value:
             return None
-        if proof.origin.family == self._family:
+        if proof.origin.family == self._target.family:
             return proof
         self._log.note("part.thinking.foreign", path)
         return None
@@ -175,7 +180,7 @@ class PartWriter:
         if not is_made(part.tool_call_id):
             body = {"id": part.tool_call_id, **body}
         body["response"] = _response("\n".join(texts), part.is_error)
-        if media and self._nested:
+        if media and self._nested():
             parts = [wire for inner, where in media for wire in self.write(inner, where)]
             # A text note of a part that has no form here is no media.
             files = [wire for wire in parts if isinstance(wire, Raw) or "text" not in wire]
@@ -189,11 +194,16 @@ class PartWriter:
             self._log.note("part.tool_result.media", path)
         return self._dress({"functionResponse": body}, part, path), media
 
+    def _nested(self) -> bool:
+        """Media may stand inside function responses."""
+        target = self._target
+        return self._native or thinker(target.model, target.capabilities).tool_media
+
     def _media(
         self, part: ImageContent | AudioContent | VideoContent | DocumentContent, path: str
     ) -> Wire:
         """Bytes, or an address, of media."""
-        check(part, self._caps, path, self._log)
+        check(part, self._target.capabilities, path, self._log)
         match part:
             case ImageContent(source=source, detail=detail):
                 wire = self._source(source, "image/png", "image", path)
