@@ -71,6 +71,8 @@ _PART_DELTAS: dict[str, tuple[DeltaKind, bool]] = {
     "response.custom_tool_call_input.delta": ("tool_args", False),
     "response.custom_tool_call_input.done": ("tool_args", True),
 }
+_TEXT_DELTA = "response.output_text.delta"
+_NO_TOKENS = Raw(b"[]")
 _CALLS = ("function_call", "custom_tool_call")
 _ITEM_OF: dict[DeltaKind, str] = {
     "text": "message",
@@ -105,6 +107,23 @@ class _Item:
         return "".join(self.seen.get((kind, index), ()))
 
 
+class _OpenText:
+    """The text that got the last fragment: its part's ``number``, and its ``pieces`` so far.
+
+    ``place``: the output index, item id and content index that events give for it.
+    """
+
+    __slots__ = ("item", "number", "pieces", "place")
+
+    def __init__(
+        self, item: _Item, place: tuple[int, str | None, int], number: int, pieces: list[str]
+    ) -> None:
+        self.item = item
+        self.place = place
+        self.number = number
+        self.pieces = pieces
+
+
 class ResponsesStreamParser:
     """One stream.  After the end or an error nothing comes out any more."""
 
@@ -116,16 +135,19 @@ class ResponsesStreamParser:
         self._by_id: dict[str, int] = {}
         self._started = False
         self._done = False
+        self._text: _OpenText | None = None
         self._start_ext: dict[str, Raw] = {}
 
     def feed(self, frame: Frame) -> list[StreamChunk]:
         """Raises msgspec.DecodeError on data that is no event."""
-        data = frame.data.strip()
-        if self._done or not data or data.strip(b'"').upper() == b"[DONE]":
+        data = frame.data
+        if self._done or (data[:1] != b"{" and _says_nothing(data)):
             return []
         event = decode_event(data)
         self._maker.out = []
         kind = event.type or frame.event
+        if kind == _TEXT_DELTA and self._more_text(event):
+            return self._maker.out
         known = _PART_DELTAS.get(kind)
         if known is not None:
             self._delta(event, *known)
@@ -335,6 +357,22 @@ class ResponsesStreamParser:
 
     # -- deltas ----------------------------------------------------------------------------------
 
+    def _more_text(self, event: Event) -> bool:
+        """The most frequent event, a text that goes on, at once; False for all others."""
+        open_ = self._text
+        if open_ is None or open_.item.done:
+            return False
+        if (event.output_index, event.item_id, event.content_index) != open_.place:
+            return False
+        if event.logprobs != _NO_TOKENS and given(event.logprobs):
+            return False
+        text = _fragment(event.delta)
+        if not text:
+            return False
+        open_.pieces.append(text)
+        self._maker.add(open_.number, "text", text)
+        return True
+
     def _delta(self, event: Event, kind: DeltaKind, whole: bool) -> None:
         """A fragment, or the whole text of which only what is missing is passed on."""
         self._ensure_started()
@@ -366,6 +404,9 @@ class ResponsesStreamParser:
         if kind == "text" and not whole and self._note_logprobs(event.logprobs):
             item.logprobs = True
         self._say(item, number, kind, index, text, whole)
+        if kind == "text" and event.output_index is not None and text:
+            place = (event.output_index, event.item_id, index)
+            self._text = _OpenText(item, place, number, item.seen[kind, index])
 
     def _note_logprobs(self, raw: Raw) -> bool:
         found = _logprobs(raw) if given(raw) else None
@@ -547,6 +588,12 @@ def without_tokens(part: TextContent) -> tuple[TextContent, Raw]:
 def chat_logprobs(tokens: list[Raw]) -> Raw:
     """Log-probabilities in chat's form, which has the same entries."""
     return Raw(msgspec.json.encode({"content": tokens, "refusal": None}))
+
+
+def _says_nothing(data: bytes) -> bool:
+    """A frame without data, or the ``[DONE]`` of vendors."""
+    data = data.strip()
+    return not data or data.strip(b'"').upper() == b"[DONE]"
 
 
 def _fragment(raw: Raw) -> str | None:
