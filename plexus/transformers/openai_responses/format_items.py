@@ -10,6 +10,7 @@ from plexus.transformers.openai_responses.format_parts import (
     Writing,
     breakpoint_of,
     compact,
+    item_fields,
     note_text,
     write_input,
     write_output,
@@ -182,7 +183,7 @@ class ItemWriter:
             breakpoint_of(part, where, self._writing)
         content: Any = [write_output(part, where, self._writing) for where, part in run]
         plain = _plain_text(content)
-        own = _item_fields(run[0][1]) if run else {}
+        own = item_fields(run[0][1]) if run else {}
         if head is not None:
             out = self._item(head, "assistant", content)
         else:
@@ -275,11 +276,6 @@ def own_result_fields(part: ToolResultContent) -> dict[str, Raw]:
 def _is_item(message: UnifiedMessage) -> bool:
     """Opaque content of tool messages is whole items; that of the others is parts."""
     return message.role == "tool"
-
-
-def _item_fields(part: TextContent | RefusalContent) -> dict[str, Raw]:
-    own = part.ext.get(NAME, {}) if part.ext else {}
-    return {name: value for name, value in own.items() if name in ITEM_FIELDS}
 
 
 def _plain_text(content: list[Wire]) -> str | None:

@@ -1,7 +1,8 @@
 """Whole answers, both ways (openai-responses.md §4).
 
-An answer is written as the last event of a stream, so that JSON and streams cannot drift apart; it
-is read without the chunks of one, and a test holds that they would say the same.
+What an answer says is what the last event of a stream would say, so that JSON and streams cannot
+drift apart.  The usual one is written without the events before it (``whole.py``), and every one is
+read without chunks; tests hold that both say the same.
 """
 
 import msgspec
@@ -17,6 +18,7 @@ from plexus.transformers.openai_responses.stream_formatter import (
     without_frames,
 )
 from plexus.transformers.openai_responses.stream_parser import ResponsesStreamParser
+from plexus.transformers.openai_responses.whole import write_whole
 from plexus.unified.chunks import PartStart
 from plexus.unified.content import ToolCallContent
 from plexus.unified.errors import PlexusError
@@ -49,6 +51,13 @@ def format_response(
     """
     if response.choices and response.choices[0].finish.reason in FAILED:
         raise PlexusError(broken())
+    return write_whole(response, request) or by_stream(response, request)
+
+
+def by_stream(
+    response: UnifiedChatResponse, request: UnifiedChatRequest
+) -> tuple[bytes, tuple[LossWarning, ...]]:
+    """The ``response`` object of any answer, as the last event of a stream that nobody reads."""
     formatter = without_frames(request)
     parts = [part for choice in response.choices for part in choice.message.content]
     for chunk in unfold(response):

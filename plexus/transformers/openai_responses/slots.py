@@ -13,7 +13,7 @@ from plexus.streaming.framing import Frame
 from plexus.transformers.jsontext import is_json
 from plexus.transformers.openai_chat.names import legal_id
 from plexus.transformers.openai_responses.citations import format_citation
-from plexus.transformers.openai_responses.format_parts import ITEM_FIELDS, Wire, own_fields
+from plexus.transformers.openai_responses.format_parts import Wire, item_fields, own_fields
 from plexus.transformers.openai_responses.ids import made_id
 from plexus.transformers.openai_responses.losses import FAMILY, NAME
 from plexus.transformers.proofs import seal
@@ -233,14 +233,8 @@ class TextSlot(Slot):
         self._tokens += tokens
         return self._event(_TEXT_DELTA, delta=text, logprobs=tokens)
 
-    def _fields(self) -> dict[str, Raw]:
-        own = self.part.ext.get(NAME) if self.part.ext else None
-        if not own:
-            return {}
-        return {name: raw for name, raw in own.items() if name in ITEM_FIELDS}
-
     def _begin(self) -> list[Frame]:
-        place, item_id, index, out = self.output.message(self._fields())
+        place, item_id, index, out = self.output.message(item_fields(self.part))
         self._where = {"item_id": item_id, "output_index": place, "content_index": index}
         kind = "response.refusal.delta" if self.refusal else _TEXT_DELTA
         self._head = self.output.head(kind, **self._where)
@@ -286,7 +280,7 @@ class TextSlot(Slot):
                 )
             out += self._event("response.output_text.done", text=text, logprobs=part["logprobs"])
         out += self._event("response.content_part.done", part=part)
-        self.output.add_part(part, self._fields())
+        self.output.add_part(part, item_fields(self.part))
         return out
 
 
@@ -401,15 +395,19 @@ class ReasoningSlot(Slot):
         out += self._end_text()
         assert self._id is not None
         proof = self.proof
-        if proof is None and not self.output.native:
-            # So that the item is known for ours when it comes back.
-            proof = Proof("", "encrypted", Origin("unknown"))
+        if not self.output.native:
+            proof = sealed(proof)
         item = reasoning_item(self._id, self._summary, proof)
         if text:
             item["content"] = [{"type": "reasoning_text", "text": text}]
         if self.output.native:
             item.update(own_fields(self.part))
         return out + self.output.done(self._place, item)
+
+
+def sealed(proof: Proof | None) -> Proof:
+    """A proof of nothing where there is none: so the item is known for ours when it comes back."""
+    return proof or Proof("", "encrypted", Origin("unknown"))
 
 
 def reasoning_item(item_id: str, summary: list[str], proof: Proof | None) -> Wire:
@@ -434,7 +432,7 @@ class CallSlot(Slot):
     early = False
 
     def __init__(
-        self, part: ToolCallContent, output: Output, name: str, namespace: str | None
+        self, part: ToolCallContent, output: Output, namespace: str | None, name: str
     ) -> None:
         super().__init__(part, output)
         self._call = part
@@ -461,17 +459,8 @@ class CallSlot(Slot):
         return out + frames
 
     def _item(self, status: str, text: str) -> Wire:
-        kind = "custom_tool_call" if self._custom else "function_call"
-        out: Wire = {
-            "id": self._id,
-            "type": kind,
-            "status": status,
-            "call_id": legal_id(self._call.id),
-            "name": self._name,
-        }
-        if self._namespace is not None:
-            out["namespace"] = self._namespace
-        out["input" if self._custom else "arguments"] = text
+        named = self._namespace, self._name
+        out = call_item(self._call, self._id, named, status, text)
         if self.output.native:
             out.update(self.part.ext.get(NAME, {}))
         return out
@@ -506,6 +495,25 @@ class CallSlot(Slot):
         if self._custom or not self._pieces or not self._pieces[-1].endswith("}"):
             return False
         return is_json("".join(self._pieces))
+
+
+def call_item(
+    call: ToolCallContent, item_id: str, named: tuple[str | None, str], status: str, text: str
+) -> Wire:
+    """A call as an item.  ``named``: namespace and name, the client's own."""
+    custom = call.kind == "custom"
+    namespace, name = named
+    out: Wire = {
+        "id": item_id,
+        "type": "custom_tool_call" if custom else "function_call",
+        "status": status,
+        "call_id": legal_id(call.id),
+        "name": name,
+    }
+    if namespace is not None:
+        out["namespace"] = namespace
+    out["input" if custom else "arguments"] = text
+    return out
 
 
 class WholeSlot(Slot):

@@ -101,25 +101,28 @@ def format_usage(usage: UnifiedUsage) -> dict[str, object]:
         "cached_tokens": usage.cache_read_tokens or 0,
         "cache_write_tokens": usage.cache_write_tokens or 0,
     }
-    kept = {name: usage.cache_write_by_ttl.get(ttl) for ttl, name in _LIFETIMES.items()}
-    if any(kept.values()):
-        before["cache_write_tokens_details"] = {n: count or 0 for n, count in kept.items()}
-    before |= _present(
-        audio_tokens=usage.input_audio,
-        image_tokens=usage.input_image,
-        text_tokens=usage.input_text,
-    )
+    if usage.cache_write_by_ttl:
+        kept = {name: usage.cache_write_by_ttl.get(ttl) or 0 for ttl, name in _LIFETIMES.items()}
+        if any(kept.values()):
+            before["cache_write_tokens_details"] = kept
+    _add(before, "audio_tokens", usage.input_audio)
+    _add(before, "image_tokens", usage.input_image)
+    _add(before, "text_tokens", usage.input_text)
     after: dict[str, object] = {"reasoning_tokens": usage.reasoning_tokens or 0}
-    after |= _present(audio_tokens=usage.output_audio, text_tokens=usage.output_text)
-    return {
+    _add(after, "audio_tokens", usage.output_audio)
+    _add(after, "text_tokens", usage.output_text)
+    out: dict[str, object] = {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": before,
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": after,
         "total_tokens": usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
-        **usage.ext.get(NAME, {}),
     }
+    if usage.ext:
+        out.update(usage.ext.get(NAME, {}))
+    return out
 
 
-def _present(**counts: int | None) -> dict[str, object]:
-    return {name: count for name, count in counts.items() if count is not None}
+def _add(counts: dict[str, object], name: str, count: int | None) -> None:
+    if count is not None:
+        counts[name] = count
