@@ -6,9 +6,9 @@ import json
 from random import Random
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
+from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.openai_responses.request_items import InputReader
 from plexus.unified.errors import PlexusError, UnifiedError
 from plexus.unified.request import UnifiedMessage
@@ -49,8 +49,8 @@ def read(raw: Raw, reader: InputReader) -> Found:
 def same(body: bytes) -> CountingReader:
     reader = CountingReader()
     try:
-        raw = msgspec.json.decode(body, type=dict[str, Raw])["input"]
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError):
+        raw = JsonBody.parse(body).fields["input"]
+    except (DocumentError, KeyError):
         return reader
     assert read(raw, reader) == read(raw, LongReader()), body
     return reader
