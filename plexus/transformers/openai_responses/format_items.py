@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_responses.format_parts import (
     ITEM_FIELDS,
@@ -20,6 +21,7 @@ from plexus.transformers.openai_responses.losses import NAME
 from plexus.unified.content import (
     CompactionContent,
     Content,
+    Ext,
     OpaqueContent,
     RefusalContent,
     ServerToolCallContent,
@@ -53,12 +55,32 @@ class ItemWriter:
     def write(self, messages: tuple[UnifiedMessage, ...], first: int = 0) -> list[Item]:
         """``first`` is the index of the first message, for paths."""
         for number, message in enumerate(messages, first):
-            self._message(message, f"messages[{number}]")
-        self._settle()
+            content = message.content
+            if len(content) != 1 or not self._plain(message, content[0]):
+                self._message(message, f"messages[{number}]")
+        if self._waiting:
+            self._settle()
         return self.items
 
+    def _plain(self, message: UnifiedMessage, part: Content) -> bool:
+        """The most frequent message, of one text and nothing more; False for all others."""
+        if type(part) is not TextContent or part.ext or part.citations:
+            return False
+        if part.cache_control is not None or message.ext or message.name is not None:
+            return False
+        if self._writing.native:
+            if message.id is not None or message.status is not None or message.phase is not None:
+                return False
+        elif part.text.startswith(ATTRIBUTION):
+            return False
+        if self._waiting:
+            self._settle()
+        role = message.role if message.role == "assistant" else self._role(message.role)
+        self.items.append({"role": role, "content": part.text})
+        return True
+
     def _message(self, message: UnifiedMessage, path: str) -> None:
-        if any(fields for dialect, fields in message.ext.items() if dialect != NAME):
+        if message.ext and has_foreign(message.ext):
             self._writing.log.note("message.ext", path)
         if message.name is not None:
             self._writing.log.note("message.name", path)
@@ -267,6 +289,11 @@ class ItemWriter:
         note = note_text(part, path, self._writing)
         if note:
             self.items.append({"role": "assistant", "content": note})
+
+
+def has_foreign(ext: Ext) -> bool:
+    """Whether another dialect has kept something there."""
+    return any(fields for dialect, fields in ext.items() if dialect != NAME)
 
 
 def own_result_fields(part: ToolResultContent) -> dict[str, Raw]:
