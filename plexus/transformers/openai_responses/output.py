@@ -9,11 +9,16 @@ from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.reading import LIST, STR, Level
 from plexus.transformers.openai_responses.content import encoded, ext_of, parse_part
 from plexus.transformers.openai_responses.items import (
+    UsualItem,
     is_answered_by_client,
     own_name,
     parse_call,
     parse_other,
     parse_reasoning,
+    usual_call,
+    usual_item,
+    usual_reasoning,
+    usual_texts,
 )
 from plexus.transformers.openai_responses.losses import NAME
 from plexus.transformers.openai_responses.request_items import marked
@@ -49,6 +54,32 @@ class ItemParser:
         self._origin = Origin(target.family, target.provider, target.model)
         self._names = wire.tool_names
         self._ids: set[str] = set()
+
+    def usual_parts(self, raw: Raw) -> tuple[Content, ...] | None:
+        """``parts`` of a usual item, in one look; None for all others."""
+        seen = usual_item(raw)
+        if seen is None:
+            return None
+        part: Content | None = None
+        match seen.type:
+            case "message":
+                return self._usual_message(seen)
+            case "function_call":
+                call = usual_call(seen)
+                part = None if call is None else self._call(call, False)
+            case "reasoning":
+                part = usual_reasoning(seen, self._origin)
+        return None if part is None else (part,)
+
+    def _usual_message(self, seen: UsualItem) -> tuple[Content, ...] | None:
+        if not isinstance(seen.content, list):
+            return None
+        parts = usual_texts(seen.content)
+        if not parts:
+            return parts
+        own = {"id": seen.id, "phase": seen.phase, "status": seen.status}
+        first = marked(parts[0], self.message_ext(own))
+        return (first, *parts[1:])
 
     def parts(
         self, kind: str, fields: dict[str, Raw], announced: bool = False
@@ -114,7 +145,10 @@ class ItemParser:
                 call_id = "call_" + base62(f"{self.seed} {len(self._ids)} {call_id}")
             self._ids.add(call_id)
         name = own_name(part.name, part.namespace)
-        return replace(part, id=call_id, name=self._names.get(name, name))
+        name = self._names.get(name, name)
+        if name == part.name and call_id == part.id:
+            return part
+        return replace(part, id=call_id, name=name)
 
 
 def _has_text(level: Level, name: str) -> bool:

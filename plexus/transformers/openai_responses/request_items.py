@@ -4,10 +4,7 @@ Items of the model that follow each other are one assistant turn, so that parall
 together; results that follow each other are one tool message.
 """
 
-from typing import Literal
-
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.openai_chat.reading import NULL, STR, TEXT_OR_LIST, Level, missing, read
@@ -19,10 +16,20 @@ from plexus.transformers.openai_responses.content import (
     parse_content,
 )
 from plexus.transformers.openai_responses.items import (
+    DONE,
+    UsualItem,
+    is_call,
+    is_message,
+    is_reasoning,
     parse_call,
     parse_other,
     parse_reasoning,
     rest_of,
+    string,
+    usual_call,
+    usual_item,
+    usual_reasoning,
+    usual_texts,
 )
 from plexus.transformers.openai_responses.losses import FAMILY, NAME
 from plexus.unified.content import (
@@ -48,63 +55,6 @@ _ROLES: dict[str, Role] = {
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 _BETWEEN = ("additional_tools", "configuration_update", "compaction_trigger", "item_reference")
 """Items that belong to no turn: they stand alone, as results do."""
-
-
-class _Text(Struct, forbid_unknown_fields=True):
-    type: Literal["input_text", "output_text", "text"]
-    text: str
-    annotations: Raw = NULL
-    logprobs: Raw = NULL
-
-
-class _Usual(Struct, forbid_unknown_fields=True):
-    """A message of texts, a call of a function, or its result, with nothing more."""
-
-    type: str = "message"
-    role: str | None = None
-    content: str | list[_Text] | None = None
-    id: Raw = NULL
-    status: str | None = None
-    phase: str | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str | None = None
-    output: str | list[_Text] | None = None
-
-
-_usual = msgspec.json.Decoder(_Usual).decode
-_NOTHING = (NULL, EMPTY_LIST)
-_DONE = (None, "completed")
-
-
-def _is_message(seen: _Usual) -> bool:
-    """Members that a call and its result do not have."""
-    return not (seen.role is None and seen.content is None and seen.phase is None)
-
-
-def _is_call(seen: _Usual) -> bool:
-    """Members that a message does not have."""
-    return not (seen.call_id is None and seen.name is None and seen.arguments is None)
-
-
-def _string(raw: Raw) -> str | None:
-    try:
-        return STR.decode(raw)
-    except msgspec.DecodeError:
-        return None
-
-
-def _texts(content: str | list[_Text]) -> tuple[Content, ...] | None:
-    """The parts; None when one of them says more than its text."""
-    if type(content) is str:
-        return (TextContent(text=content),)
-    found: list[Content] = []
-    for part in content:
-        assert type(part) is _Text
-        if part.annotations not in _NOTHING or part.logprobs not in _NOTHING:
-            return None
-        found.append(TextContent(text=part.text))
-    return tuple(found)
 
 
 class _Item:
@@ -154,55 +104,54 @@ class InputReader:
         return self.messages
 
     def _read_usual(self, raw: Raw) -> bool:
-        """A usual item in one look, which is half of the cost; False leaves it to ``_item``."""
-        try:
-            seen = _usual(raw)
-        except msgspec.DecodeError:
+        """A usual item in one look; False leaves it to ``_item``."""
+        seen = usual_item(raw)
+        if seen is None:
             return False
+        part: Content | None = None
         match seen.type:
-            case "message":
+            case "message" | "":
                 return self._usual_message(seen)
-            case "function_call":
-                return self._usual_call(seen)
             case "function_call_output":
                 return self._usual_result(seen)
-        return False
+            case "function_call":
+                part = usual_call(seen)
+            case "reasoning":
+                part = usual_reasoning(seen, _ORIGIN)
+        if part is None:
+            return False
+        self._model(part)
+        return True
 
-    def _usual_message(self, seen: _Usual) -> bool:
+    def _usual_message(self, seen: UsualItem) -> bool:
         role = _ROLES.get(seen.role or "")
-        if role is None or seen.content is None or _is_call(seen) or seen.output is not None:
+        if role is None or seen.content is None or is_call(seen) or is_reasoning(seen):
             return False
-        content = _texts(seen.content)
-        item_id = None if seen.id is NULL else _string(seen.id)
-        if content is None or (item_id is None and seen.id is not NULL):
+        content = usual_texts(seen.content)
+        if content is None:
             return False
-        self._say(role, content, _Item(item_id, seen.phase, seen.status, {}))
+        item = _Item(string(seen.id), string(seen.phase), string(seen.status), {})
+        if item.id is None and seen.id is not NULL:
+            return False
+        if item.phase is None and seen.phase is not NULL:
+            return False
+        if item.status is None and seen.status is not NULL:
+            return False
+        self._say(role, content, item)
         return True
 
-    def _usual_call(self, seen: _Usual) -> bool:
-        item_id = None if seen.id is NULL else _string(seen.id)
-        if _is_message(seen) or seen.output is not None or not seen.call_id or seen.name is None:
+    def _usual_result(self, seen: UsualItem) -> bool:
+        content = () if seen.output is None else usual_texts(seen.output)
+        if content is None or is_message(seen) or is_reasoning(seen) or seen.call_id is None:
             return False
-        if seen.status not in _DONE or (item_id is None and seen.id is not NULL):
-            return False
-        call = ToolCallContent(
-            id=seen.call_id, name=seen.name, arguments=seen.arguments or "", item_id=item_id
-        )
-        self._model(call)
-        return True
-
-    def _usual_result(self, seen: _Usual) -> bool:
-        content = () if seen.output is None else _texts(seen.output)
-        if content is None or _is_message(seen) or seen.call_id is None:
-            return False
-        if seen.arguments is not None or seen.status not in _DONE:
+        if seen.content is not None or seen.arguments is not None or seen.status not in DONE:
             return False
         self._end_turn()
         result = ToolResultContent(
             tool_call_id=seen.call_id,
             content=content,
             name=seen.name,
-            ext={} if seen.id in _NOTHING else {NAME: {"id": seen.id}},
+            ext={} if seen.id in (NULL, EMPTY_LIST) else {NAME: {"id": seen.id}},
         )
         self._results.append(result)
         return True

@@ -98,13 +98,18 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
     if text is not None:
         said["response_format"] = parse_format(text)
         said["verbosity"] = _parse_verbosity(text)
+    include = body.take("include", STRINGS) if "include" in rest else None
+    if include:
+        said["logprobs"] = True if LOGPROBS in include else None
+        said["include"] = tuple(name for name in include if name not in (ENCRYPTED, LOGPROBS))
     if "tool_choice" in rest:
         said["tool_choice"] = parse_choice(body.raw("tool_choice"), extra)
     for name, field, kind in _PLAIN:
         if name in rest:
             said[field] = body.take(name, kind)
-    if "include" in rest or "reasoning" in rest:
-        _parse_thinking(body, said, extra)
+    if include or "reasoning" in rest:
+        encrypted = include is not None and ENCRYPTED in include
+        said["reasoning"] = parse_reasoning(body, encrypted, extra)
     if not rest.keys().isdisjoint(_RARE):
         _parse_rare(body, said)
     if rest or extra or text is not None:
@@ -119,15 +124,6 @@ def _parse_tools(body: Level, extra: dict[str, Raw]) -> tuple[UnifiedTool, ...]:
     if tools.namespaces:
         extra["namespaces"] = encoded(tools.namespaces)
     return tuple(tools.found)
-
-
-def _parse_thinking(body: Level, said: dict[str, Any], extra: dict[str, Raw]) -> None:
-    """``reasoning``, and ``include``, which may ask for its encrypted form."""
-    include = body.take("include", STRINGS) or ()
-    if LOGPROBS in include:
-        said["logprobs"] = True
-    said["include"] = tuple(name for name in include if name not in (ENCRYPTED, LOGPROBS))
-    said["reasoning"] = parse_reasoning(body, ENCRYPTED in include, extra)
 
 
 def _parse_rare(body: Level, said: dict[str, Any]) -> None:

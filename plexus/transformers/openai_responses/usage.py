@@ -39,6 +39,11 @@ class _Usage(Struct):
     output_tokens_details: _Output | None = None
 
 
+class _Usual(_Usage, forbid_unknown_fields=True):
+    """Nothing beside what is known."""
+
+
+_usual = msgspec.json.Decoder(_Usual).decode
 _KNOWN = frozenset(_Usage.__struct_fields__)
 _usage = msgspec.json.Decoder(_Usage).decode
 
@@ -47,8 +52,13 @@ def parse_usage(raw: Raw | None) -> UnifiedUsage | None:
     """``usage`` of an answer; None when it has no counts.  Unknown members are kept."""
     if raw is None:
         return None
+    extra: dict[str, Raw] = {}
     try:
-        seen, fields = _usage(raw), _members(raw)
+        try:
+            seen: _Usage = _usual(raw)
+        except msgspec.ValidationError:
+            seen = _usage(raw)
+            extra = {n: value for n, value in _members(raw).items() if n not in _KNOWN}
     except msgspec.DecodeError:
         return None
     if seen.input_tokens is None and seen.output_tokens is None:
@@ -66,7 +76,6 @@ def parse_usage(raw: Raw | None) -> UnifiedUsage | None:
     written = _int(before.cache_write_tokens)
     if written is not None and cached is not None:
         written = min(written, prompt - cached)
-    extra = {name: value for name, value in fields.items() if name not in _KNOWN}
     return UnifiedUsage(
         prompt_tokens=prompt,
         completion_tokens=completion,
