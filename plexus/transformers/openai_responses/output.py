@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
 from plexus.transformers.ids import base62
-from plexus.transformers.openai_chat.reading import LIST, STR, Level
-from plexus.transformers.openai_responses.content import encoded, ext_of, parse_part
+from plexus.transformers.openai_chat.reading import LIST, NULL, STR, Level
+from plexus.transformers.openai_responses.content import encoded, parse_part
 from plexus.transformers.openai_responses.items import (
     UsualItem,
     is_answered_by_client,
@@ -30,12 +30,13 @@ from plexus.unified.content import (
     OpaqueContent,
     Origin,
     RefusalContent,
+    TextContent,
     ToolCallContent,
 )
 from plexus.unified.errors import PlexusError
 
 _MESSAGE = ("id", "phase", "status")
-_COMPLETED = Raw(b'"completed"')
+_INCOMPLETE = Raw(b'"incomplete"')
 _IMAGE_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -78,8 +79,8 @@ class ItemParser:
         if not parts:
             return parts
         own = {"id": seen.id, "phase": seen.phase, "status": seen.status}
-        first = marked(parts[0], self.message_ext(own))
-        return (first, *parts[1:])
+        ext = self.message_ext(own)
+        return (TextContent(text=seen.content[0].text, ext=ext), *parts[1:]) if ext else parts
 
     def parts(
         self, kind: str, fields: dict[str, Raw], announced: bool = False
@@ -114,14 +115,14 @@ class ItemParser:
 
     def message_ext(self, fields: dict[str, Raw]) -> Ext:
         """What a message item says about itself, for its first part."""
-        own = {
-            name: fields[name]
-            for name in _MESSAGE
-            if name in fields and bytes(memoryview(fields[name])[:1]) == b'"'
-        }
-        if own.get("status") != Raw(b'"incomplete"'):
-            own.pop("status", None)
-        return ext_of(own)
+        own: dict[str, Raw] = {}
+        for name in _MESSAGE:
+            raw = fields.get(name, NULL)
+            if raw is not NULL and bytes(memoryview(raw)[:1]) == b'"':
+                own[name] = raw
+        if "status" in own and own["status"] != _INCOMPLETE:
+            del own["status"]
+        return {NAME: own} if own else {}
 
     def _message(self, level: Level) -> tuple[Content, ...]:
         ext = self.message_ext(level.rest)

@@ -1,5 +1,7 @@
 """Token counts (openai-responses.md §4; canonical.md §4)."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -63,33 +65,37 @@ def parse_usage(raw: Raw | None) -> UnifiedUsage | None:
         return None
     if seen.input_tokens is None and seen.output_tokens is None:
         return None
-    before = seen.input_tokens_details or _Input()
-    after = seen.output_tokens_details or _Output()
+    before, after = seen.input_tokens_details, seen.output_tokens_details
     prompt, completion = _int(seen.input_tokens) or 0, _int(seen.output_tokens) or 0
-    cached, reasoning = _int(before.cached_tokens), _int(after.reasoning_tokens)
     total = _int(seen.total_tokens) or 0
-    if reasoning and total == prompt + completion + reasoning:
-        # xAI counts reasoning apart (traps.md T38).
-        completion += reasoning
-    if cached is not None and cached > prompt:
-        prompt += cached
-    written = _int(before.cache_write_tokens)
-    if written is not None and cached is not None:
-        written = min(written, prompt - cached)
+    details: dict[str, Any] = {}
+    if after is not None:
+        reasoning = _int(after.reasoning_tokens)
+        if reasoning and total == prompt + completion + reasoning:
+            # xAI counts reasoning apart (traps.md T38).
+            completion += reasoning
+        details["reasoning_tokens"] = reasoning
+        details["output_audio"] = _int(after.audio_tokens)
+        details["output_text"] = _int(after.text_tokens)
+    if before is not None:
+        cached, written = _int(before.cached_tokens), _int(before.cache_write_tokens)
+        if cached is not None and cached > prompt:
+            prompt += cached
+        if written is not None and cached is not None:
+            written = min(written, prompt - cached)
+        details["cache_read_tokens"] = cached
+        details["cache_write_tokens"] = written
+        details["cache_write_by_ttl"] = _by_lifetime(before.cache_write_tokens_details)
+        details["input_audio"] = _int(before.audio_tokens)
+        details["input_image"] = _int(before.image_tokens)
+        details["input_text"] = _int(before.text_tokens)
+    if extra:
+        details["ext"] = {NAME: extra}
     return UnifiedUsage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=max(total, prompt + completion),
-        cache_read_tokens=cached,
-        cache_write_tokens=written,
-        cache_write_by_ttl=_by_lifetime(before.cache_write_tokens_details),
-        reasoning_tokens=reasoning,
-        input_audio=_int(before.audio_tokens),
-        input_image=_int(before.image_tokens),
-        input_text=_int(before.text_tokens),
-        output_audio=_int(after.audio_tokens),
-        output_text=_int(after.text_tokens),
-        ext={NAME: extra} if extra else {},
+        **details,
     )
 
 
