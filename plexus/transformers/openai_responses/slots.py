@@ -60,6 +60,10 @@ class Output:
         self._sequence += 1
         return [Frame(kind, _one_line(msgspec.json.encode(event)))]
 
+    def encoded(self, value: Wire) -> Wire | Raw:
+        """``value`` for several events; as it is when nobody reads them."""
+        return value if self._silent else Raw(_encode(value))
+
     def head(self, kind: str, **where: Any) -> bytes:
         """The beginning of each delta event of one text: all but the delta and what follows it."""
         if self._silent:

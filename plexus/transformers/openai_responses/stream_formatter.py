@@ -132,8 +132,10 @@ class ResponsesStreamFormatter:
         request = self._request
         self._output.seed = chunk.id or request.source.request_id
         self._head = opening(chunk, request, self.log)
-        created = self._output.event("response.created", response=self._head)
-        return created + self._output.event("response.in_progress", response=self._head)
+        # Encoded once: an agent's tools, which are echoed, have 50 KB.
+        begun = self._output.encoded(self._head)
+        created = self._output.event("response.created", response=begun)
+        return created + self._output.event("response.in_progress", response=begun)
 
     def _message_stop(self, chunk: MessageStop) -> list[Frame]:
         out = self._drain()

@@ -6,10 +6,14 @@ import json
 from random import Random
 from typing import Any
 
+import msgspec
+import pytest
 from msgspec import Raw
 
 from plexus.streaming.document import DocumentError, JsonBody
+from plexus.transformers.openai_chat.reading import STR, Level
 from plexus.transformers.openai_responses.request_items import InputReader
+from plexus.transformers.openai_responses.request_tools import read_function, usual_function
 from plexus.unified.errors import PlexusError, UnifiedError
 from plexus.unified.request import UnifiedMessage
 from tests.fuzz.mutate import Mutator
@@ -123,3 +127,36 @@ def test_made_up_items() -> None:
 def test_what_clients_send_is_usual() -> None:
     for item in ITEMS[:-1]:
         assert same(json.dumps({"input": [item]}).encode()).usual == 1, item
+
+
+def tools_of(body: bytes) -> list[Raw]:
+    try:
+        return msgspec.json.decode(JsonBody.parse(body).fields["tools"], type=list[Raw])
+    except (DocumentError, KeyError, msgspec.MsgspecError):
+        return []
+
+
+def test_functions() -> None:
+    seeds = requests(NAME)
+    mutator = Mutator(seeds, Random(37))
+    bodies = [json.dumps(seed).encode() for seed in seeds]
+    bodies += [mutator.document() for _ in range(3000)]
+    usual = 0
+    for raw in [raw for body in bodies for raw in tools_of(body)]:
+        found = usual_function(raw)
+        if found is None:
+            continue
+        usual += 1
+        level = Level.of(raw, "tools[0]")
+        assert level.take("type", STR) == "function"
+        assert found == read_function(level), bytes(raw)
+    assert usual > 500
+
+
+@pytest.mark.parametrize(
+    "odd", [{"parameters": "x"}, {"parameters": []}, {"strict": 1}, {"name": None}, {"vendor": 1}]
+)
+def test_an_odd_function_is_left_to_the_general_reader(odd: dict[str, Any]) -> None:
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": None}
+    assert usual_function(Raw(json.dumps(tool).encode())) is not None
+    assert usual_function(Raw(json.dumps({**tool, **odd}).encode())) is None
