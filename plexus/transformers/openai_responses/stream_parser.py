@@ -70,8 +70,7 @@ _PART_DELTAS: dict[str, tuple[DeltaKind, bool]] = {
     "response.custom_tool_call_input.delta": ("tool_args", False),
     "response.custom_tool_call_input.done": ("tool_args", True),
 }
-_TEXT_DELTA = "response.output_text.delta"
-_NO_TOKENS = Raw(b"[]")
+_ABSENT, _NO_TOKENS = Raw(), Raw(b"[]")
 _CALLS = ("function_call", "custom_tool_call")
 _ITEM_OF: dict[DeltaKind, str] = {
     "text": "message",
@@ -106,20 +105,31 @@ class _Item:
         return "".join(self.seen.get((kind, index), ()))
 
 
+Place: TypeAlias = tuple[int | None, str | None, int]
+
+
 class _OpenText:
     """The text that got the last fragment: its part's ``number``, and its ``pieces`` so far.
 
-    ``place``: the output index, item id and content index that events give for it.
+    ``place``: the output index, item id and index that events give for it.
     """
 
-    __slots__ = ("item", "number", "pieces", "place")
+    __slots__ = ("item", "kind", "number", "pieces", "place", "sub")
 
     def __init__(
-        self, item: _Item, place: tuple[int, str | None, int], number: int, pieces: list[str]
+        self,
+        item: _Item,
+        kind: DeltaKind,
+        place: Place,
+        number: int,
+        sub: int,
+        pieces: list[str],
     ) -> None:
         self.item = item
+        self.kind = kind
         self.place = place
         self.number = number
+        self.sub = sub
         self.pieces = pieces
 
 
@@ -145,11 +155,10 @@ class ResponsesStreamParser:
         event = decode_event(data)
         self._maker.out = []
         kind = event.type or frame.event
-        if kind == _TEXT_DELTA and self._more_text(event):
-            return self._maker.out
         known = _PART_DELTAS.get(kind)
         if known is not None:
-            self._delta(event, *known)
+            if not self._more(event, *known):
+                self._delta(event, *known)
             return self._maker.out
         match kind:
             case "response.created" | "response.in_progress" | "response.queued":
@@ -306,20 +315,20 @@ class ResponsesStreamParser:
 
     # -- deltas ----------------------------------------------------------------------------------
 
-    def _more_text(self, event: Event) -> bool:
-        """The most frequent event, a text that goes on, at once; False for all others."""
+    def _more(self, event: Event, kind: DeltaKind, whole: bool) -> bool:
+        """The most frequent events, a text that goes on, at once; False for all others."""
         open_ = self._text
-        if open_ is None or open_.item.done:
+        if open_ is None or whole or open_.kind != kind or open_.item.done:
             return False
-        if (event.output_index, event.item_id, event.content_index) != open_.place:
+        index = event.summary_index if kind == "thinking_summary" else event.content_index
+        if (event.output_index, event.item_id, index) != open_.place:
             return False
         if event.logprobs != _NO_TOKENS and given(event.logprobs):
             return False
-        text = _fragment(event.delta)
-        if not text:
+        if event.delta == _ABSENT or not (text := _text(event.delta)):
             return False
         open_.pieces.append(text)
-        self._maker.add(open_.number, "text", text)
+        self._maker.add(open_.number, kind, text, open_.sub)
         return True
 
     def _delta(self, event: Event, kind: DeltaKind, whole: bool) -> None:
@@ -353,9 +362,11 @@ class ResponsesStreamParser:
         if kind == "text" and not whole and self._note_logprobs(event.logprobs):
             item.logprobs = True
         self._say(item, number, kind, index, text, whole)
-        if kind == "text" and event.output_index is not None and text:
-            place = (event.output_index, event.item_id, index)
-            self._text = _OpenText(item, place, number, item.seen[kind, index])
+        if text and event.output_index is not None:
+            summary = kind == "thinking_summary"
+            sub = index if summary else 0
+            place = (event.output_index, event.item_id, sub if summary else event.content_index)
+            self._text = _OpenText(item, kind, place, number, sub, item.seen[kind, index])
 
     def _note_logprobs(self, raw: Raw) -> bool:
         found = logprobs_of(raw)

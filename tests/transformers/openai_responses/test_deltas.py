@@ -14,7 +14,14 @@ from plexus.transformers.openai_responses.slots import Output
 from plexus.transformers.openai_responses.stream_formatter import ResponsesStreamFormatter
 from plexus.transformers.openai_responses.stream_parser import ResponsesStreamParser
 from plexus.transformers.translation import UNREADABLE
-from plexus.unified.chunks import MessageStart, PartDelta, PartStart, PartStop, StreamChunk
+from plexus.unified.chunks import (
+    DeltaKind,
+    MessageStart,
+    PartDelta,
+    PartStart,
+    PartStop,
+    StreamChunk,
+)
 from plexus.unified.content import TextContent
 from plexus.unified.errors import PlexusError
 from tests.fuzz.mutate import StreamMutator
@@ -25,7 +32,7 @@ from tests.transformers.openai_responses.support import event, parse, request_to
 class LongParser(ResponsesStreamParser):
     """Every event the general way."""
 
-    def _more_text(self, event: Event) -> bool:
+    def _more(self, event: Event, kind: DeltaKind, whole: bool) -> bool:
         return False
 
 
@@ -34,8 +41,8 @@ class CountingParser(ResponsesStreamParser):
 
     short = 0
 
-    def _more_text(self, event: Event) -> bool:
-        found = super()._more_text(event)
+    def _more(self, event: Event, kind: DeltaKind, whole: bool) -> bool:
+        found = super()._more(event, kind, whole)
         self.short += found
         return found
 
@@ -102,6 +109,48 @@ def delta(text: object, **members: Any) -> dict[str, object]:
 )
 def test_what_comes_between(between: list[dict[str, object]], short: int) -> None:
     assert same(sse(HEAD, delta("a"), *between, delta("z"))) == short
+
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": ""}
+
+
+def args(text: str, place: int = 0) -> dict[str, Any]:
+    kind = "function_call_arguments.delta"
+    return event(kind, place, item_id=f"fc_{place + 1}", delta=text)
+
+
+def summary(text: str, number: int = 0) -> dict[str, Any]:
+    kind = "reasoning_summary_text.delta"
+    return event(kind, item_id="rs_1", summary_index=number, delta=text)
+
+
+def thought(text: str) -> dict[str, Any]:
+    return event("reasoning_text.delta", item_id="rs_1", content_index=0, delta=text)
+
+
+@pytest.mark.parametrize(
+    ("events", "short"),
+    [
+        ([event("output_item.added", item=CALL), args("{"), args('"a":'), args("1}")], 2),
+        ([args("{"), args("}")], 0),
+        (
+            [
+                event("output_item.added", item=CALL),
+                event("output_item.added", 1, item={**CALL, "id": "fc_2", "call_id": "d"}),
+                args("{"),
+                args("{", 1),
+                args("}"),
+                args("}", 1),
+            ],
+            0,
+        ),
+        ([summary("a"), summary("b"), summary("c", 1), summary("d", 1)], 2),
+        ([{**summary("a"), "content_index": 1}, summary("b", 1), summary("c")], 0),
+        ([thought("a"), thought("b"), summary("c"), thought("d")], 1),
+    ],
+)
+def test_calls_and_reasoning(events: list[dict[str, Any]], short: int) -> None:
+    assert same(sse(*events)) == short
 
 
 def test_a_delta_is_written_as_any_event() -> None:
