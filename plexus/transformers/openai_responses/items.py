@@ -98,9 +98,12 @@ def usual_texts(content: str | list[UsualText]) -> tuple[Content, ...] | None:
     """The parts; None when one of them says more than its text."""
     if isinstance(content, str):
         return (TextContent(text=content),)
-    if any(p.annotations not in _NOTHING or p.logprobs not in _NOTHING for p in content):
-        return None
-    return tuple([TextContent(text=part.text) for part in content])
+    found: list[Content] = []
+    for part in content:
+        if part.annotations not in _NOTHING or part.logprobs not in _NOTHING:
+            return None
+        found.append(TextContent(text=part.text))
+    return tuple(found)
 
 
 def is_message(seen: UsualItem) -> bool:

@@ -62,13 +62,11 @@ _PLAIN: tuple[tuple[str, str, Kind[Any]], ...] = (
 )
 """Members that are read as they stand, and their canonical names."""
 
+_CACHE = frozenset({"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"})
 _RARE = frozenset(
     {
         "context_management",
         "moderation",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
         "service_tier",
         "stream_options",
         "truncation",
@@ -112,6 +110,8 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
         said["reasoning"] = parse_reasoning(body, encrypted, extra)
     if not rest.keys().isdisjoint(_RARE):
         _parse_rare(body, said)
+    if not rest.keys().isdisjoint(_CACHE):
+        said["prompt_cache"] = _parse_cache(body)
     if rest or extra or text is not None:
         said["extra"] = _extra(extra, body, text)
     return UnifiedChatRequest(
@@ -139,7 +139,6 @@ def _parse_rare(body: Level, said: dict[str, Any]) -> None:
     said["truncation"] = None if truncation == "disabled" else truncation
     said["moderation"] = _object(body, "moderation")
     said["context_management"] = body.raw("context_management")
-    said["prompt_cache"] = _parse_cache(body)
 
 
 def _extra(kept: dict[str, Raw], body: Level, text: Level | None) -> dict[str, dict[str, Raw]]:
