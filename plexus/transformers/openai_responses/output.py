@@ -51,8 +51,7 @@ class ItemParser:
         self.calls = False
         self.refused = False
         self.seed = ""
-        target = wire.target
-        self._origin = Origin(target.family, target.provider, target.model)
+        self._target = wire.target
         self._names = wire.tool_names
         self._ids: set[str] = set()
 
@@ -69,7 +68,7 @@ class ItemParser:
                 call = usual_call(seen)
                 part = None if call is None else self._call(call, False)
             case "reasoning":
-                part = usual_reasoning(seen, self._origin)
+                part = usual_reasoning(seen, self._origin())
         return None if part is None else (part,)
 
     def _usual_message(self, seen: UsualItem) -> tuple[Content, ...] | None:
@@ -103,7 +102,7 @@ class ItemParser:
             case "function_call" | "custom_tool_call":
                 return (self._call(parse_call(level), announced),)
             case "reasoning":
-                return (parse_reasoning(level, self._origin),)
+                return (parse_reasoning(level, self._origin()),)
             case "image_generation_call" if _has_text(level, "result"):
                 return (_image(level),)
             case _:
@@ -123,6 +122,9 @@ class ItemParser:
         if "status" in own and own["status"] != _INCOMPLETE:
             del own["status"]
         return {NAME: own} if own else {}
+
+    def _origin(self) -> Origin:
+        return Origin(self._target.family, self._target.provider, self._target.model)
 
     def _message(self, level: Level) -> tuple[Content, ...]:
         ext = self.message_ext(level.rest)

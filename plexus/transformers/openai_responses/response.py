@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from plexus.transformers.base import WireRequest
 from plexus.transformers.losses import LossWarning
 from plexus.transformers.openai_chat.evidence import truthy
+from plexus.transformers.openai_chat.reading import NULL
 from plexus.transformers.openai_chat.request_parse import TIERS
 from plexus.transformers.openai_responses.errors import error_in, failed_error, not_responses
 from plexus.transformers.openai_responses.finish import FAILED
@@ -63,7 +64,8 @@ def _read(response: dict[str, Raw], wire: WireRequest) -> UnifiedChatResponse:
     Raises PlexusError for an answer that is an error.
     """
     status = text_of(response.get("status")) or "completed"
-    if status == "failed" or truthy(response.get("error")):
+    error = response.get("error", NULL)
+    if status == "failed" or (error != NULL and truthy(error)):
         raise PlexusError(failed_error(response, wire.target.provider))
     parser = ItemParser(wire)
     parser.seed = text_of(response.get("id"))
