@@ -33,7 +33,7 @@ from plexus.unified.content import (
 )
 
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-_EMPTY_LIST = Raw(b"[]")
+EMPTY_LIST = Raw(b"[]")
 
 
 def parse_content(raw: Raw, path: str) -> tuple[Content, ...]:
@@ -66,7 +66,7 @@ def parse_part(raw: Raw, path: str) -> Content:
 
 def ext_of(rest: dict[str, Raw]) -> Ext:
     """What nobody took, kept for this dialect; nulls and empty lists say nothing."""
-    kept = {name: raw for name, raw in rest.items() if raw not in (NULL, _EMPTY_LIST)}
+    kept = {name: raw for name, raw in rest.items() if raw not in (NULL, EMPTY_LIST)}
     return {NAME: kept} if kept else {}
 
 

@@ -4,12 +4,14 @@ from typing import Any
 
 from msgspec import Raw
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.openai_chat.names import ToolNames, legal_id
 from plexus.transformers.openai_responses.format_parts import (
     ITEM_FIELDS,
     Writing,
     breakpoint_of,
     compact,
+    item_fields,
     note_text,
     write_input,
     write_output,
@@ -19,6 +21,7 @@ from plexus.transformers.openai_responses.losses import NAME
 from plexus.unified.content import (
     CompactionContent,
     Content,
+    Ext,
     OpaqueContent,
     RefusalContent,
     ServerToolCallContent,
@@ -52,12 +55,32 @@ class ItemWriter:
     def write(self, messages: tuple[UnifiedMessage, ...], first: int = 0) -> list[Item]:
         """``first`` is the index of the first message, for paths."""
         for number, message in enumerate(messages, first):
-            self._message(message, f"messages[{number}]")
-        self._settle()
+            content = message.content
+            if len(content) != 1 or not self._plain(message, content[0]):
+                self._message(message, f"messages[{number}]")
+        if self._waiting:
+            self._settle()
         return self.items
 
+    def _plain(self, message: UnifiedMessage, part: Content) -> bool:
+        """The most frequent message, of one text and nothing more; False for all others."""
+        if type(part) is not TextContent or part.ext or part.citations:
+            return False
+        if part.cache_control is not None or message.ext or message.name is not None:
+            return False
+        if self._writing.native:
+            if message.id is not None or message.status is not None or message.phase is not None:
+                return False
+        elif part.text.startswith(ATTRIBUTION):
+            return False
+        if self._waiting:
+            self._settle()
+        role = message.role if message.role == "assistant" else self._role(message.role)
+        self.items.append({"role": role, "content": part.text})
+        return True
+
     def _message(self, message: UnifiedMessage, path: str) -> None:
-        if any(fields for dialect, fields in message.ext.items() if dialect != NAME):
+        if message.ext and has_foreign(message.ext):
             self._writing.log.note("message.ext", path)
         if message.name is not None:
             self._writing.log.note("message.name", path)
@@ -182,7 +205,7 @@ class ItemWriter:
             breakpoint_of(part, where, self._writing)
         content: Any = [write_output(part, where, self._writing) for where, part in run]
         plain = _plain_text(content)
-        own = _item_fields(run[0][1]) if run else {}
+        own = item_fields(run[0][1]) if run else {}
         if head is not None:
             out = self._item(head, "assistant", content)
         else:
@@ -268,6 +291,11 @@ class ItemWriter:
             self.items.append({"role": "assistant", "content": note})
 
 
+def has_foreign(ext: Ext) -> bool:
+    """Whether another dialect has kept something there."""
+    return any(fields for dialect, fields in ext.items() if dialect != NAME)
+
+
 def own_result_fields(part: ToolResultContent) -> dict[str, Raw]:
     return part.ext.get(NAME, {}) if part.ext else {}
 
@@ -275,11 +303,6 @@ def own_result_fields(part: ToolResultContent) -> dict[str, Raw]:
 def _is_item(message: UnifiedMessage) -> bool:
     """Opaque content of tool messages is whole items; that of the others is parts."""
     return message.role == "tool"
-
-
-def _item_fields(part: TextContent | RefusalContent) -> dict[str, Raw]:
-    own = part.ext.get(NAME, {}) if part.ext else {}
-    return {name: value for name, value in own.items() if name in ITEM_FIELDS}
 
 
 def _plain_text(content: list[Wire]) -> str | None:

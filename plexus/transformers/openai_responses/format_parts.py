@@ -90,8 +90,14 @@ def write_output(part: TextContent | RefusalContent, path: str, writing: Writing
 
 def own_fields(part: Content) -> dict[str, Raw]:
     """Members that Responses clients wrote on a part, without those of its message item."""
-    own = part.ext.get(NAME, {}) if part.ext else {}
-    return {name: value for name, value in own.items() if name not in ITEM_FIELDS}
+    own = part.ext.get(NAME) if part.ext else None
+    return {n: value for n, value in own.items() if n not in ITEM_FIELDS} if own else {}
+
+
+def item_fields(part: Content) -> dict[str, Raw]:
+    """What the first part of a message item carries of the item."""
+    own = part.ext.get(NAME) if part.ext else None
+    return {n: value for n, value in own.items() if n in ITEM_FIELDS} if own else {}
 
 
 def note_text(part: Content, path: str, writing: Writing) -> str | None:

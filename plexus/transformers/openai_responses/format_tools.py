@@ -25,6 +25,7 @@ from plexus.unified.request import (
     UnifiedTool,
 )
 
+_NAMED = (FunctionTool, CustomTool)
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 _namespaces = msgspec.json.Decoder(dict[str, dict[str, Raw]]).decode
 
@@ -42,7 +43,7 @@ def write_tools(
     seen: set[str] = set()
     for number, tool in enumerate(request.tools):
         path = f"tools[{number}]"
-        if isinstance(tool, FunctionTool | CustomTool):
+        if isinstance(tool, _NAMED):
             if tool.name in seen:
                 raise unsupported(f"two tools have the name of {path}", path)
             seen.add(tool.name)
@@ -101,7 +102,7 @@ def _named(tool: FunctionTool | CustomTool, path: str, writing: Writing, names: 
         name = names(tool.name)
         if name != tool.name:
             writing.log.note("tool.name", path)
-    kind = "function" if isinstance(tool, FunctionTool) else "custom"
+    kind = "function" if type(tool) is FunctionTool else "custom"
     out: Wire = {"type": kind, "name": name}
     if tool.description is not None:
         out["description"] = tool.description
@@ -115,8 +116,7 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
     elif not writing.native:
         out["parameters"] = _NO_PARAMETERS
     strict = tool.strict
-    refused = refuses_strict(writing.dialect, tool.parameters)
-    if strict and (refused or writing.target.capabilities.strict_tools is False):
+    if strict and _loses_strict(tool, writing):
         writing.log.note("tool.strict", path)
         strict = False
     if strict is not None:
@@ -126,8 +126,15 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
         out["strict"] = False
     if tool.cache_control is not None:
         writing.log.note("part.cache_control", path)
-    _extend(out, tool, path, writing)
+    if tool.ext:
+        _extend(out, tool, path, writing)
     return out
+
+
+def _loses_strict(tool: FunctionTool, writing: Writing) -> bool:
+    if writing.target.capabilities.strict_tools is False:
+        return True
+    return refuses_strict(writing.dialect, tool.parameters)
 
 
 def _custom(tool: CustomTool, path: str, writing: Writing, names: ToolNames) -> Wire:

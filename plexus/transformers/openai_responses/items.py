@@ -1,20 +1,30 @@
 """Items that a model writes: to parts, for history and for answers (openai-responses.md §2)."""
 
+from typing import Literal
+
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from plexus.transformers.ids import base62
 from plexus.transformers.openai_chat.reading import NULL, STR, Level
-from plexus.transformers.openai_responses.content import arguments_of, encoded, ext_of, joined_texts
+from plexus.transformers.openai_responses.content import (
+    EMPTY_LIST,
+    arguments_of,
+    encoded,
+    ext_of,
+    joined_texts,
+)
 from plexus.transformers.openai_responses.losses import NAME
 from plexus.transformers.proofs import is_envelope, open_envelope
 from plexus.unified.content import (
     CompactionContent,
     Content,
+    Ext,
     OpaqueContent,
     Origin,
     Proof,
     ServerToolCallContent,
+    TextContent,
     ThinkingContent,
     ToolCallContent,
 )
@@ -41,6 +51,109 @@ CLIENT_RUN = frozenset(
 """Calls that the client must answer although no function is named: the turn ends with them."""
 
 _COMPLETED = Raw(b'"completed"')
+
+
+class UsualText(Struct, forbid_unknown_fields=True):
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+    annotations: Raw = NULL
+    logprobs: Raw = NULL
+
+
+class _Summary(Struct):
+    text: str | None = None
+
+
+class UsualItem(Struct, forbid_unknown_fields=True):
+    """A message of texts, a function call or its result, or reasoning, with nothing more."""
+
+    type: str = ""
+    role: str | None = None
+    content: str | list[UsualText] | None = None
+    id: Raw = NULL
+    status: Raw = NULL
+    phase: Raw = NULL
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | list[UsualText] | None = None
+    summary: list[_Summary] | None = None
+    encrypted_content: str | None = None
+
+
+_usual = msgspec.json.Decoder(UsualItem).decode
+_NOTHING = (NULL, EMPTY_LIST)
+DONE = (NULL, _COMPLETED)
+
+
+def usual_item(raw: Raw) -> UsualItem | None:
+    """An item in one look, which is half of the cost; None when it is not a usual one."""
+    try:
+        return _usual(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def usual_texts(content: str | list[UsualText]) -> tuple[Content, ...] | None:
+    """The parts; None when one of them says more than its text."""
+    if isinstance(content, str):
+        return (TextContent(text=content),)
+    found: list[Content] = []
+    for part in content:
+        if part.annotations not in _NOTHING or part.logprobs not in _NOTHING:
+            return None
+        found.append(TextContent(text=part.text))
+    return tuple(found)
+
+
+def is_message(seen: UsualItem) -> bool:
+    """Whether it has members that only messages have."""
+    return not (seen.role is None and seen.phase is NULL and seen.content in (None, []))
+
+
+def is_call(seen: UsualItem) -> bool:
+    """Whether it has members that only calls and their results have."""
+    none = seen.call_id is None and seen.name is None and seen.arguments is None
+    return not (none and seen.output is None)
+
+
+def is_reasoning(seen: UsualItem) -> bool:
+    """Whether it has members that only reasoning has."""
+    return not (seen.summary is None and seen.encrypted_content is None)
+
+
+def string(raw: Raw) -> str | None:
+    """A string; None when it is anything else."""
+    if raw is NULL:
+        return None
+    try:
+        return STR.decode(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def usual_call(seen: UsualItem) -> ToolCallContent | None:
+    """What ``parse_call`` gives; None when there is more to it."""
+    if not seen.call_id or seen.name is None or seen.status not in DONE:
+        return None
+    if is_message(seen) or is_reasoning(seen) or seen.output is not None:
+        return None
+    item_id = string(seen.id)
+    if seen.content is not None or (item_id is None and seen.id is not NULL):
+        return None
+    arguments = seen.arguments or ""
+    return ToolCallContent(id=seen.call_id, name=seen.name, arguments=arguments, item_id=item_id)
+
+
+def usual_reasoning(seen: UsualItem, origin: Origin) -> ThinkingContent | None:
+    """What ``parse_reasoning`` gives; None when there is more to it."""
+    if is_message(seen) or is_call(seen) or seen.status not in DONE:
+        return None
+    item_id = string(seen.id)
+    if item_id is None and seen.id is not NULL:
+        return None
+    summary = None if seen.summary is None else [piece.text or "" for piece in seen.summary]
+    return _thinking("", summary, item_id, seen.encrypted_content, origin, {})
 
 
 def is_answered_by_client(level_type: str, raw: Raw) -> bool:
@@ -103,8 +216,18 @@ def parse_reasoning(level: Level, origin: Origin) -> ThinkingContent:
     rest = rest_of(level)
     if whole is not None and texts is not None and len(texts) > 1:
         rest["content"] = whole
+    return _thinking("".join(texts or ()), summary, item_id, sealed, origin, ext_of(rest))
+
+
+def _thinking(
+    text: str,
+    summary: list[str] | None,
+    item_id: str | None,
+    sealed: str | None,
+    origin: Origin,
+    ext: Ext,
+) -> ThinkingContent:
     proof: Proof | None = None
-    text = "".join(texts or ())
     if sealed and is_envelope(sealed):
         proof, item_id = open_envelope(sealed), None
         if not text and (proof is None or proof.kind == "signature"):
@@ -117,7 +240,7 @@ def parse_reasoning(level: Level, origin: Origin) -> ThinkingContent:
         summary=tuple(summary) if summary else None,
         id=item_id,
         proof=proof,
-        ext=ext_of(rest),
+        ext=ext,
     )
 
 

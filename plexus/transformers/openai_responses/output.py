@@ -6,14 +6,19 @@ from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
 from plexus.transformers.ids import base62
-from plexus.transformers.openai_chat.reading import LIST, STR, Level
-from plexus.transformers.openai_responses.content import encoded, ext_of, parse_part
+from plexus.transformers.openai_chat.reading import LIST, NULL, STR, Level
+from plexus.transformers.openai_responses.content import encoded, parse_part
 from plexus.transformers.openai_responses.items import (
+    UsualItem,
     is_answered_by_client,
     own_name,
     parse_call,
     parse_other,
     parse_reasoning,
+    usual_call,
+    usual_item,
+    usual_reasoning,
+    usual_texts,
 )
 from plexus.transformers.openai_responses.losses import NAME
 from plexus.transformers.openai_responses.request_items import marked
@@ -25,12 +30,13 @@ from plexus.unified.content import (
     OpaqueContent,
     Origin,
     RefusalContent,
+    TextContent,
     ToolCallContent,
 )
 from plexus.unified.errors import PlexusError
 
 _MESSAGE = ("id", "phase", "status")
-_COMPLETED = Raw(b'"completed"')
+_INCOMPLETE = Raw(b'"incomplete"')
 _IMAGE_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -45,10 +51,35 @@ class ItemParser:
         self.calls = False
         self.refused = False
         self.seed = ""
-        target = wire.target
-        self._origin = Origin(target.family, target.provider, target.model)
+        self._target = wire.target
         self._names = wire.tool_names
         self._ids: set[str] = set()
+
+    def usual_parts(self, raw: Raw) -> tuple[Content, ...] | None:
+        """``parts`` of a usual item, in one look; None for all others."""
+        seen = usual_item(raw)
+        if seen is None:
+            return None
+        part: Content | None = None
+        match seen.type:
+            case "message":
+                return self._usual_message(seen)
+            case "function_call":
+                call = usual_call(seen)
+                part = None if call is None else self._call(call, False)
+            case "reasoning":
+                part = usual_reasoning(seen, self._origin())
+        return None if part is None else (part,)
+
+    def _usual_message(self, seen: UsualItem) -> tuple[Content, ...] | None:
+        if not isinstance(seen.content, list):
+            return None
+        parts = usual_texts(seen.content)
+        if not parts:
+            return parts
+        own = {"id": seen.id, "phase": seen.phase, "status": seen.status}
+        ext = self.message_ext(own)
+        return (TextContent(text=seen.content[0].text, ext=ext), *parts[1:]) if ext else parts
 
     def parts(
         self, kind: str, fields: dict[str, Raw], announced: bool = False
@@ -71,7 +102,7 @@ class ItemParser:
             case "function_call" | "custom_tool_call":
                 return (self._call(parse_call(level), announced),)
             case "reasoning":
-                return (parse_reasoning(level, self._origin),)
+                return (parse_reasoning(level, self._origin()),)
             case "image_generation_call" if _has_text(level, "result"):
                 return (_image(level),)
             case _:
@@ -83,14 +114,17 @@ class ItemParser:
 
     def message_ext(self, fields: dict[str, Raw]) -> Ext:
         """What a message item says about itself, for its first part."""
-        own = {
-            name: fields[name]
-            for name in _MESSAGE
-            if name in fields and bytes(memoryview(fields[name])[:1]) == b'"'
-        }
-        if own.get("status") != Raw(b'"incomplete"'):
-            own.pop("status", None)
-        return ext_of(own)
+        own: dict[str, Raw] = {}
+        for name in _MESSAGE:
+            raw = fields.get(name, NULL)
+            if raw is not NULL and bytes(memoryview(raw)[:1]) == b'"':
+                own[name] = raw
+        if "status" in own and own["status"] != _INCOMPLETE:
+            del own["status"]
+        return {NAME: own} if own else {}
+
+    def _origin(self) -> Origin:
+        return Origin(self._target.family, self._target.provider, self._target.model)
 
     def _message(self, level: Level) -> tuple[Content, ...]:
         ext = self.message_ext(level.rest)
@@ -114,7 +148,10 @@ class ItemParser:
                 call_id = "call_" + base62(f"{self.seed} {len(self._ids)} {call_id}")
             self._ids.add(call_id)
         name = own_name(part.name, part.namespace)
-        return replace(part, id=call_id, name=self._names.get(name, name))
+        name = self._names.get(name, name)
+        if name == part.name and call_id == part.id:
+            return part
+        return replace(part, id=call_id, name=name)
 
 
 def _has_text(level: Level, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.openai_chat.names import ToolNames
 from plexus.transformers.openai_chat.reasoning import SUMMARIES, choose_effort
-from plexus.transformers.openai_responses.format_items import ItemWriter
+from plexus.transformers.openai_responses.format_items import ItemWriter, has_foreign
 from plexus.transformers.openai_responses.format_parts import Writing
 from plexus.transformers.openai_responses.format_tools import (
     write_choice,
@@ -62,8 +63,15 @@ _LOST: tuple[tuple[str, object], ...] = (
 )
 """Fields Responses has no word for, with the value whose loss changes nothing."""
 
+_lost = attrgetter(*(field for field, _ in _LOST))
+_SILENT = (None,) * len(_LOST)
+
+_NAMED = (FunctionTool, CustomTool)
 _NATIVE = ("context_management", "truncation", "max_tool_calls", "moderation")
 """Fields that are written as they are."""
+
+_own = attrgetter(*_NATIVE)
+_SAYS_NOTHING = (None,) * len(_NATIVE)
 
 Body = dict[str, Any]
 
@@ -72,37 +80,41 @@ def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequ
     """Raises PlexusError (400) for what Responses cannot mean at all."""
     log = LossLog(REQUEST_LOSSES)
     writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
-    names = ToolNames(_tool_names(request))
+    names = _tool_names(request)
     body: Body = {"model": target.model}
     _refuse(request, writing)
     instruction = _write_options(body, request, writing)
     _write_conversation(body, request, writing, names, instruction)
     _write_limits(body, request, writing)
-    _write_reasoning(body, request.reasoning, writing)
+    if request.reasoning is not None:
+        _write_reasoning(body, request.reasoning, writing)
     _write_identity(body, request, writing)
     _write_state(body, request, writing)
     if request.stream:
         body["stream"] = True
         _write_stream_options(body, request, writing)
-    _restore(body, request.extra.get(NAME, {}))
+    if request.extra:
+        _restore(body, request.extra.get(NAME, {}))
+    sent = FORWARDED_HEADERS if writing.native else TRACING
     return WireRequest(
         target=target,
         path=PATH,
         body=msgspec.json.encode(body),
-        headers=picked(request.source, FORWARDED_HEADERS if writing.native else TRACING),
+        headers=picked(request.source, sent) if request.source.headers else (),
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
-        stop=tuple(stop for stop in request.stop if stop),
+        stop=tuple(stop for stop in request.stop if stop) if request.stop else (),
     )
 
 
-def _tool_names(request: UnifiedChatRequest) -> list[str]:
-    named = (FunctionTool, CustomTool)
-    names = [tool.name for tool in request.tools if isinstance(tool, named)]
+def _tool_names(request: UnifiedChatRequest) -> ToolNames:
+    names = [tool.name for tool in request.tools if type(tool) in _NAMED]
     for message in request.messages:
-        names += [part.name for part in message.content if isinstance(part, ToolCallContent)]
-    return names
+        for part in message.content:
+            if type(part) is ToolCallContent:
+                names.append(part.name)
+    return ToolNames(names)
 
 
 def _refuse(request: UnifiedChatRequest, writing: Writing) -> None:
@@ -110,21 +122,26 @@ def _refuse(request: UnifiedChatRequest, writing: Writing) -> None:
     log = writing.log
     if request.n > 1:
         log.note("n")
-    if request.audio is not None or any(kind != "text" for kind in request.modalities):
+    if request.audio is not None or (
+        request.modalities and any(kind != "text" for kind in request.modalities)
+    ):
         log.note("modalities")
-    if not writing.native:
+    if request.server_state and not writing.native:
         for name in request.server_state:
             log.note("server_state", name)
-    for field, neutral in _LOST:
-        value = getattr(request, field)
-        if value is not None and value != neutral:
-            log.note(field)
+    if _lost(request) != _SILENT:
+        # The usual request has none of these; one look is enough to see that.
+        for field, neutral in _LOST:
+            value = getattr(request, field)
+            if value is not None and value != neutral:
+                log.note(field)
     if request.stop:
         log.note("stop")
-    for dialect, fields in request.extra.items():
-        if dialect != NAME and fields:
-            log.note("extra", next(iter(fields)))
-    if lost := unread(request.reasoning, NAME):
+    if request.extra:
+        for dialect, fields in request.extra.items():
+            if dialect != NAME and fields:
+                log.note("extra", next(iter(fields)))
+    if request.reasoning is not None and (lost := unread(request.reasoning, NAME)):
         log.note("extra", lost)
 
 
@@ -152,12 +169,15 @@ def _write_conversation(
         items = [{"role": "developer", "content": text}]
     if items or not request.server_state:
         body["input"] = items
-    tools = write_tools(request, writing, names)
-    if tools:
-        body["tools"] = tools
-    choice = write_choice(request, tools, writing, names)
-    if choice is not None:
-        body["tool_choice"] = choice
+    tools: list[Body | Raw] = []
+    if request.tools or request.web_search is not None:
+        tools = write_tools(request, writing, names)
+        if tools:
+            body["tools"] = tools
+    if request.tool_choice is not None:
+        choice = write_choice(request, tools, writing, names)
+        if choice is not None:
+            body["tool_choice"] = choice
     if request.parallel_tool_calls is not None:
         if tools or writing.native:
             body["parallel_tool_calls"] = request.parallel_tool_calls
@@ -177,6 +197,8 @@ def _instructions(
         texts = [m.text for m in messages if m.id == INSTRUCTIONS and m.role == "system"]
         return texts, tuple(m for m in messages if m.id != INSTRUCTIONS or m.role != "system")
     prefix = request.system_prefix()
+    if not prefix:
+        return [], messages
     parts = [(n, part) for n, message in enumerate(prefix) for part in message.content]
     marked = any(part.cache_control is not None for _, part in parts)
     if marked and writing.target.capabilities.cache_breakpoints:
@@ -184,7 +206,7 @@ def _instructions(
     texts = []
     for number, message in enumerate(prefix):
         path = f"messages[{number}]"
-        if any(fields for dialect, fields in message.ext.items() if dialect != NAME):
+        if message.ext and has_foreign(message.ext):
             writing.log.note("message.ext", path)
         if message.name is not None:
             writing.log.note("message.name", path)
@@ -201,21 +223,22 @@ def _instructions(
 def _write_options(body: Body, request: UnifiedChatRequest, writing: Writing) -> str | None:
     """``text`` and what is written as it is; gives the instruction that stands for a schema."""
     instruction = None
-    text: Body = {}
-    if request.response_format is not None:
-        text["format"], instruction = write_format(request.response_format, writing)
-    if request.verbosity is not None:
-        text["verbosity"] = request.verbosity
-    if text:
+    if request.response_format is not None or request.verbosity is not None:
+        text: Body = {}
+        if request.response_format is not None:
+            text["format"], instruction = write_format(request.response_format, writing)
+        if request.verbosity is not None:
+            text["verbosity"] = request.verbosity
         body["text"] = text
-    for name in _NATIVE:
-        value = getattr(request, name)
-        if value is None:
-            continue
-        if name == "context_management" and not writing.native:
-            writing.log.note(name)
-        else:
-            body[name] = value
+    if _own(request) != _SAYS_NOTHING:
+        for name in _NATIVE:
+            value = getattr(request, name)
+            if value is None:
+                continue
+            if name == "context_management" and not writing.native:
+                writing.log.note(name)
+            else:
+                body[name] = value
     if request.metadata is not None:
         body["metadata"] = request.metadata
     include = list(request.include)
@@ -251,19 +274,21 @@ def _write_limits(body: Body, request: UnifiedChatRequest, writing: Writing) -> 
     if temperature is not None and hottest is not None and temperature > hottest:
         log.note("temperature.range", "temperature")
         temperature = hottest
-    for name, value in (("temperature", temperature), ("top_p", request.top_p)):
-        if value is None:
-            continue
-        if capabilities.sampling == "none":
-            log.note(name)
-        else:
-            body[name] = value
+    if temperature is not None:
+        _write_sampling(body, "temperature", temperature, writing)
+    if request.top_p is not None:
+        _write_sampling(body, "top_p", request.top_p, writing)
 
 
-def _write_reasoning(body: Body, wanted: Reasoning | None, writing: Writing) -> None:
+def _write_sampling(body: Body, name: str, value: float, writing: Writing) -> None:
+    if writing.target.capabilities.sampling == "none":
+        writing.log.note(name)
+    else:
+        body[name] = value
+
+
+def _write_reasoning(body: Body, wanted: Reasoning, writing: Writing) -> None:
     """Silence stays silence; other dialects' readable thinking is a summary here (§3.5)."""
-    if wanted is None:
-        return
     out: Body = {}
     if writing.native:
         # Its own words, except for a level the model is known not to have.

@@ -7,18 +7,29 @@ together; results that follow each other are one tool message.
 from msgspec import Raw
 from msgspec.structs import replace
 
-from plexus.transformers.openai_chat.reading import STR, TEXT_OR_LIST, Level, missing, read
+from plexus.transformers.openai_chat.reading import NULL, STR, TEXT_OR_LIST, Level, missing, read
 from plexus.transformers.openai_responses.content import (
+    EMPTY_LIST,
     encoded,
     ext_of,
     members,
     parse_content,
 )
 from plexus.transformers.openai_responses.items import (
+    DONE,
+    UsualItem,
+    is_call,
+    is_message,
+    is_reasoning,
     parse_call,
     parse_other,
     parse_reasoning,
     rest_of,
+    string,
+    usual_call,
+    usual_item,
+    usual_reasoning,
+    usual_texts,
 )
 from plexus.transformers.openai_responses.losses import FAMILY, NAME
 from plexus.unified.content import (
@@ -51,11 +62,17 @@ class _Item:
 
     __slots__ = ("ext", "id", "phase", "status")
 
-    def __init__(self, level: Level) -> None:
-        self.id = level.take("id", STR)
-        self.phase = level.take("phase", STR)
-        self.status = level.take("status", STR)
-        self.ext: Ext = ext_of(level.rest)
+    def __init__(self, id: str | None, phase: str | None, status: str | None, ext: Ext) -> None:
+        self.id = id
+        self.phase = phase
+        self.status = status
+        self.ext = ext
+
+    @classmethod
+    def of(cls, level: Level) -> "_Item":
+        """What is left of ``level`` when its content was taken."""
+        item_id, phase, status = (level.take(name, STR) for name in ("id", "phase", "status"))
+        return cls(item_id, phase, status, ext_of(level.rest))
 
     def fields(self) -> Ext:
         """As members of the first part of the item."""
@@ -81,9 +98,63 @@ class InputReader:
         if isinstance(value, str):
             return [UnifiedMessage(role="user", content=(TextContent(text=value),))]
         for number, item in enumerate(value or ()):
-            self._item(item, f"input[{number}]")
+            if not self._read_usual(item):
+                self._item(item, f"input[{number}]")
         self._flush()
         return self.messages
+
+    def _read_usual(self, raw: Raw) -> bool:
+        """A usual item in one look; False leaves it to ``_item``."""
+        seen = usual_item(raw)
+        if seen is None:
+            return False
+        part: Content | None = None
+        match seen.type:
+            case "message" | "":
+                return self._usual_message(seen)
+            case "function_call_output":
+                return self._usual_result(seen)
+            case "function_call":
+                part = usual_call(seen)
+            case "reasoning":
+                part = usual_reasoning(seen, _ORIGIN)
+        if part is None:
+            return False
+        self._model(part)
+        return True
+
+    def _usual_message(self, seen: UsualItem) -> bool:
+        role = _ROLES.get(seen.role or "")
+        if role is None or seen.content is None or is_call(seen) or is_reasoning(seen):
+            return False
+        content = usual_texts(seen.content)
+        if content is None:
+            return False
+        item = _Item(string(seen.id), string(seen.phase), string(seen.status), {})
+        if item.id is None and seen.id is not NULL:
+            return False
+        if item.phase is None and seen.phase is not NULL:
+            return False
+        if item.status is None and seen.status is not NULL:
+            return False
+        self._say(role, content, item)
+        return True
+
+    def _usual_result(self, seen: UsualItem) -> bool:
+        content = () if seen.output is None else usual_texts(seen.output)
+        if content is None or is_message(seen) or is_reasoning(seen) or seen.call_id is None:
+            return False
+        if seen.content is not None or seen.arguments is not None or seen.status not in DONE:
+            return False
+        self._end_turn()
+        result = ToolResultContent(
+            tool_call_id=seen.call_id,
+            content=content,
+            name=seen.name,
+            ext={} if seen.id in (NULL, EMPTY_LIST) else {NAME: {"id": seen.id}},
+        )
+        self._results.append(result)
+        return True
 
     def _item(self, raw: Raw, path: str) -> None:
         level = Level(members(raw, path), path)
@@ -124,7 +195,9 @@ class InputReader:
         if content_raw is None:
             raise missing(level.at("content"))
         content = parse_content(content_raw, level.at("content"))
-        item = _Item(level)
+        self._say(role, content, _Item.of(level))
+
+    def _say(self, role: Role, content: tuple[Content, ...], item: _Item) -> None:
         if role == "assistant":
             self._spoken(content, item)
             return

@@ -1,6 +1,6 @@
 """A Responses client's request, wire to unified (openai-responses.md §1, §2)."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from msgspec import Raw
 
@@ -15,6 +15,7 @@ from plexus.transformers.openai_chat.reading import (
     STR,
     STRING_MAP,
     STRINGS,
+    Kind,
     Level,
     missing,
     read,
@@ -33,6 +34,7 @@ from plexus.unified.request import (
     ThinkLevel,
     UnifiedChatRequest,
     UnifiedMessage,
+    UnifiedTool,
     Verbosity,
 )
 
@@ -45,6 +47,32 @@ LOGPROBS = "message.output_text.logprobs"
 STATE = ("previous_response_id", "conversation", "prompt")
 """Members that name something only the provider has stored (openai-responses.md §8)."""
 
+_STATEFUL = frozenset({*STATE, "background"})
+_PLAIN: tuple[tuple[str, str, Kind[Any]], ...] = (
+    ("parallel_tool_calls", "parallel_tool_calls", BOOL),
+    ("max_tool_calls", "max_tool_calls", INT),
+    ("max_output_tokens", "max_tokens", INT),
+    ("temperature", "temperature", FLOAT),
+    ("top_p", "top_p", FLOAT),
+    ("top_logprobs", "top_logprobs", INT),
+    ("user", "user", STR),
+    ("safety_identifier", "safety_identifier", STR),
+    ("metadata", "metadata", STRING_MAP),
+    ("store", "store", BOOL),
+)
+"""Members that are read as they stand, and their canonical names."""
+
+_CACHE = frozenset({"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"})
+_RARE = frozenset(
+    {
+        "context_management",
+        "moderation",
+        "service_tier",
+        "stream_options",
+        "truncation",
+    }
+)
+
 _EFFORTS: dict[str, ThinkLevel] = {level: level for level in EFFORTS}
 _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosity)}
 
@@ -52,51 +80,65 @@ _VERBOSITIES: dict[str, Verbosity] = {level: level for level in get_args(Verbosi
 def parse_request(call: ClientCall) -> UnifiedChatRequest:
     """Raises PlexusError (400 with ``param``) on a body that is not of this dialect."""
     body = Level(dict(call.body.fields))
+    rest = body.rest
     for name in ("model", "stream"):
-        body.rest.pop(name, None)
+        rest.pop(name, None)
+    # A request has few of these members: a look for each, a call only for those that are there.
     extra: dict[str, Raw] = {}
-    state = _parse_state(body)
+    said: dict[str, Any] = {}
+    state = {} if rest.keys().isdisjoint(_STATEFUL) else _parse_state(body)
     messages, references = _parse_messages(body, bool(state))
+    if state or references:
+        said["server_state"] = state | references
+    if "tools" in rest:
+        said["tools"] = _parse_tools(body, extra)
+    text = body.object("text") if "text" in rest else None
+    if text is not None:
+        said["response_format"] = parse_format(text)
+        said["verbosity"] = _parse_verbosity(text)
+    include = body.take("include", STRINGS) if "include" in rest else None
+    if include:
+        said["logprobs"] = True if LOGPROBS in include else None
+        said["include"] = tuple(name for name in include if name not in (ENCRYPTED, LOGPROBS))
+    if "tool_choice" in rest:
+        said["tool_choice"] = parse_choice(body.raw("tool_choice"), extra)
+    for name, field, kind in _PLAIN:
+        if name in rest:
+            said[field] = body.take(name, kind)
+    if include or "reasoning" in rest:
+        encrypted = include is not None and ENCRYPTED in include
+        said["reasoning"] = parse_reasoning(body, encrypted, extra)
+    if not rest.keys().isdisjoint(_RARE):
+        _parse_rare(body, said)
+    if not rest.keys().isdisjoint(_CACHE):
+        said["prompt_cache"] = _parse_cache(body)
+    if rest or extra or text is not None:
+        said["extra"] = _extra(extra, body, text)
+    return UnifiedChatRequest(
+        model=call.model, messages=messages, source=call.source, stream=call.stream, **said
+    )
+
+
+def _parse_tools(body: Level, extra: dict[str, Raw]) -> tuple[UnifiedTool, ...]:
     tools = Tools(body.raw("tools"))
     if tools.namespaces:
         extra["namespaces"] = encoded(tools.namespaces)
-    text = body.object("text")
-    include = body.take("include", STRINGS) or []
+    return tuple(tools.found)
+
+
+def _parse_rare(body: Level, said: dict[str, Any]) -> None:
+    """The members of ``_RARE``."""
+    said["stream_options"] = _parse_stream_options(body)
     tier = body.take("service_tier", STR)
+    if tier == "fast":
+        said["speed"] = "fast"
+    elif tier is not None:
+        said["service_tier"] = TIERS.get(tier, tier)
     truncation = body.take("truncation", STR)
-    return UnifiedChatRequest(
-        model=call.model,
-        messages=messages,
-        source=call.source,
-        stream=call.stream,
-        stream_options=_parse_stream_options(body),
-        tools=tuple(tools.found),
-        tool_choice=parse_choice(body.raw("tool_choice"), extra),
-        parallel_tool_calls=body.take("parallel_tool_calls", BOOL),
-        max_tool_calls=body.take("max_tool_calls", INT),
-        response_format=None if text is None else parse_format(text),
-        verbosity=None if text is None else _parse_verbosity(text),
-        max_tokens=body.take("max_output_tokens", INT),
-        temperature=body.take("temperature", FLOAT),
-        top_p=body.take("top_p", FLOAT),
-        logprobs=True if LOGPROBS in include else None,
-        top_logprobs=body.take("top_logprobs", INT),
-        reasoning=parse_reasoning(body, ENCRYPTED in include, extra),
-        moderation=_object(body, "moderation"),
-        user=body.take("user", STR),
-        safety_identifier=body.take("safety_identifier", STR),
-        metadata=body.take("metadata", STRING_MAP),
-        prompt_cache=_parse_cache(body),
-        service_tier=None if tier in (None, "fast") else TIERS.get(tier, tier),
-        speed="fast" if tier == "fast" else None,
-        store=body.take("store", BOOL),
-        server_state=state | references,
-        context_management=body.raw("context_management"),
-        # "disabled" is what silence means.
-        truncation=None if truncation == "disabled" else truncation,
-        include=tuple(name for name in include if name not in (ENCRYPTED, LOGPROBS)),
-        extra=_extra(extra, body, text),
-    )
+    # "disabled" is what silence means.
+    said["truncation"] = None if truncation == "disabled" else truncation
+    said["moderation"] = _object(body, "moderation")
+    said["context_management"] = body.raw("context_management")
 
 
 def _extra(kept: dict[str, Raw], body: Level, text: Level | None) -> dict[str, dict[str, Raw]]:
@@ -112,16 +154,18 @@ def _parse_messages(
 ) -> tuple[tuple[UnifiedMessage, ...], dict[str, Raw]]:
     """``instructions`` and ``input``, and the items that only the provider has."""
     messages: list[UnifiedMessage] = []
-    instructions = body.take("instructions", STR)
-    if instructions is not None:
-        content = (TextContent(text=instructions),)
-        messages.append(UnifiedMessage(role="system", content=content, id=INSTRUCTIONS))
+    if "instructions" in body.rest:
+        instructions = body.take("instructions", STR)
+        if instructions is not None:
+            content = (TextContent(text=instructions),)
+            messages.append(UnifiedMessage(role="system", content=content, id=INSTRUCTIONS))
     raw = body.raw("input")
-    if raw is None and not stateful:
-        raise missing("input")
+    if raw is None:
+        if not stateful:
+            raise missing("input")
+        return tuple(messages), {}
     reader = InputReader()
-    if raw is not None:
-        messages += reader.read(raw)
+    messages += reader.read(raw)
     return tuple(messages), reader.references
 
 

@@ -1,7 +1,9 @@
 """Tools, tool choice and ``text`` of a request (openai-responses.md §1, §3)."""
 
+from typing import Literal
+
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from plexus.transformers.openai_chat.content import list_of
@@ -43,6 +45,36 @@ def server_kind(kind: str) -> str:
     return "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)
 
 
+class _Function(Struct, forbid_unknown_fields=True):
+    """The usual tool, flat and with nothing more."""
+
+    type: Literal["function"]
+    name: str
+    description: str | None = None
+    parameters: Raw = NULL
+    strict: bool | None = None
+
+
+_decode_function = msgspec.json.Decoder(_Function).decode
+
+
+def usual_function(raw: Raw) -> FunctionTool | None:
+    """What ``read_function`` gives, in one look at a third of its cost; None for any other tool."""
+    try:
+        seen = _decode_function(raw)
+    except msgspec.DecodeError:
+        return None
+    parameters = None if seen.parameters == NULL else seen.parameters
+    if parameters is not None and bytes(memoryview(parameters)[:1]) != b"{":
+        return None
+    return FunctionTool(
+        name=seen.name,
+        description=seen.description,
+        parameters=parameters,
+        strict=seen.strict,
+    )
+
+
 class Tools:
     """The tools of a request, those of namespaces side by side with the others.
 
@@ -56,12 +88,16 @@ class Tools:
             self._read(item, f"tools[{number}]", None)
 
     def _read(self, raw: Raw, path: str, namespace: str | None) -> None:
+        usual = usual_function(raw)
+        if usual is not None:
+            self.found.append(_in(namespace, usual))
+            return
         level = Level.of(raw, path)
         kind = level.take("type", STR) or "function"
         if kind == "namespace" and namespace is None:
             self._namespace(level)
         elif kind == "function":
-            self.found.append(_in(namespace, _function(level)))
+            self.found.append(_in(namespace, read_function(level)))
         elif kind == "custom":
             self.found.append(_in(namespace, _custom(level)))
         elif kind in BUILTINS:
@@ -84,7 +120,7 @@ def _in(namespace: str | None, tool: FunctionTool | CustomTool) -> FunctionTool 
     return replace(tool, name=flat_name(tool.name, namespace), namespace=namespace)
 
 
-def _function(level: Level) -> FunctionTool:
+def read_function(level: Level) -> FunctionTool:
     """Flat; chat's nested form is read too."""
     level = level.object("function") or level
     parameters = level.raw("parameters")

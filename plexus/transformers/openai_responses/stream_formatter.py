@@ -9,14 +9,21 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.streaming.framing import Frame
-from plexus.transformers.anthropic_messages.estimate import CHARACTERS_PER_TOKEN, estimate_prompt
 from plexus.transformers.losses import LossLog
-from plexus.transformers.openai_responses.answer import echo, format_tier
+from plexus.transformers.openai_responses.answer import (
+    CallNames,
+    complete,
+    estimated,
+    is_readable,
+    note_citations,
+    note_ext,
+    note_finish,
+    opening,
+    tokens_of,
+)
 from plexus.transformers.openai_responses.errors import failed_frame
-from plexus.transformers.openai_responses.finish import APPROXIMATED, FAILED, format_finish
+from plexus.transformers.openai_responses.finish import FAILED
 from plexus.transformers.openai_responses.format_parts import Wire
-from plexus.transformers.openai_responses.ids import response_id
-from plexus.transformers.openai_responses.items import own_name
 from plexus.transformers.openai_responses.losses import NAME, RESPONSE_LOSSES
 from plexus.transformers.openai_responses.slots import (
     CallSlot,
@@ -27,7 +34,6 @@ from plexus.transformers.openai_responses.slots import (
     TextSlot,
     WholeSlot,
 )
-from plexus.transformers.openai_responses.usage import format_usage
 from plexus.unified.chunks import (
     FinishReport,
     LogprobsDelta,
@@ -55,19 +61,14 @@ from plexus.unified.content import (
     ToolCallContent,
 )
 from plexus.unified.errors import UnifiedError, UpstreamDetail
-from plexus.unified.request import CustomTool, FunctionTool, UnifiedChatRequest
+from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import Finish, UnifiedUsage
-
-
-class _Tokens(msgspec.Struct):
-    content: list[Raw] | None = None
 
 
 class _Query(msgspec.Struct):
     query: str | None = None
 
 
-_tokens = msgspec.json.Decoder(_Tokens | None).decode
 _query = msgspec.json.Decoder(_Query).decode
 
 
@@ -82,8 +83,8 @@ class ResponsesStreamFormatter:
         self._floor: Slot | None = None
         self._queue: deque[Slot] = deque()
         self._slots: dict[int, Slot | None] = {}
-        self._names = _namespaced(request)
-        self._readable = request.reasoning is None or request.reasoning.include is not False
+        self._names = CallNames(request)
+        self._readable = is_readable(request)
         self._head: Wire = {}
         self._native = False
         self._dialect = ""
@@ -130,75 +131,26 @@ class ResponsesStreamFormatter:
         self._usage = chunk.usage
         request = self._request
         self._output.seed = chunk.id or request.source.request_id
-        tier = format_tier(chunk.service_tier, chunk.dialect)
-        if tier is None and chunk.service_tier is not None:
-            self.log.note("response.service_tier")
-        self._head = {
-            "id": response_id(self._output.seed, chunk.dialect),
-            "object": "response",
-            "created_at": chunk.created or request.source.received,
-            "status": "in_progress",
-            "background": False,
-            "error": None,
-            "incomplete_details": None,
-            **echo(request),
-            "model": chunk.model or request.model,
-            "service_tier": tier or "default",
-            "output": [],
-            "usage": None,
-        }
-        self._note_ext(chunk.ext)
-        created = self._output.event("response.created", response=self._head)
-        return created + self._output.event("response.in_progress", response=self._head)
-
-    def _note_ext(self, ext: dict[str, dict[str, Raw]]) -> None:
-        for dialect, fields in ext.items():
-            if dialect == NAME and self._native:
-                self._head.update(fields)
-            elif "container" in fields:
-                self.log.note("response.container")
-            elif fields:
-                self.log.note("response.extra")
+        self._head = opening(chunk, request, self.log)
+        # Encoded once: an agent's tools, which are echoed, have 50 KB.
+        begun = self._output.encoded(self._head)
+        created = self._output.event("response.created", response=begun)
+        return created + self._output.event("response.in_progress", response=begun)
 
     def _message_stop(self, chunk: MessageStop) -> list[Frame]:
         out = self._drain()
         finish = self._finish
         if finish.reason in FAILED:
             return out + self._fail(broken())
-        if finish.reason in APPROXIMATED and not self._native:
-            self.log.note("response.finish")
-        if finish.stop_sequence is not None:
-            self.log.note("response.stop_sequence")
+        note_finish(finish, self._native, self.log)
         self._ended = True
-        self._note_ext(chunk.ext)
-        end = format_finish(finish, self._refused, self._native)
-        self.response = {
-            **self._head,
-            **end,
-            "output": self._items(end["status"]),
-            "usage": format_usage(self._usage or self._estimated()),
-        }
-        kind = "incomplete" if end["status"] == "incomplete" else "completed"
-        return out + self._output.event(f"response.{kind}", response=self.response)
-
-    def _items(self, status: str) -> list[Wire | Raw]:
-        """The output; the last message of an answer that was cut is incomplete."""
-        items = self._output.items
-        if status == "incomplete" and items and not self._native:
-            last = items[-1]
-            if isinstance(last, dict) and last["type"] == "message":
-                items[-1] = {**last, "status": "incomplete"}
-        return items
-
-    def _estimated(self) -> UnifiedUsage:
-        prompt = estimate_prompt(self._request)
-        output = -(-self._characters // CHARACTERS_PER_TOKEN)
-        return UnifiedUsage(
-            prompt_tokens=prompt,
-            completion_tokens=output,
-            total_tokens=prompt + output,
-            estimated=True,
+        note_ext(self._head, chunk.ext, self._native, self.log)
+        usage = self._usage or estimated(self._request, self._characters)
+        self.response = complete(
+            self._head, self._output.items, finish, usage, self._refused, self._native
         )
+        kind = "incomplete" if self.response["status"] == "incomplete" else "completed"
+        return out + self._output.event(f"response.{kind}", response=self.response)
 
     def _fail(self, error: UnifiedError) -> list[Frame]:
         self._ended = self._failed = True
@@ -215,10 +167,7 @@ class ResponsesStreamFormatter:
             case TextContent():
                 return TextSlot(part, output)
             case ToolCallContent():
-                namespace, name = self._names.get(part.name, (part.namespace, part.name))
-                if part.namespace is not None:
-                    namespace, name = part.namespace, own_name(part.name, part.namespace)
-                return CallSlot(part, output, name, namespace)
+                return CallSlot(part, output, *self._names(part))
             case ThinkingContent():
                 return ReasoningSlot(part, output, self._readable)
             case RefusalContent():
@@ -334,7 +283,8 @@ class ResponsesStreamFormatter:
     def _stop(self, chunk: PartStop) -> list[Frame]:
         part = chunk.part
         if isinstance(part, TextContent):
-            self._note_citations(part)
+            if part.citations:
+                note_citations(part, self.log)
         elif isinstance(part, RefusalContent) and part.text:
             self._refused = True
         slot = self._slots.pop(chunk.index, None)
@@ -348,20 +298,9 @@ class ResponsesStreamFormatter:
             return []
         return self._close(slot) + self._advance()
 
-    def _note_citations(self, part: TextContent) -> None:
-        for citation in part.citations:
-            if citation.dialect != NAME and citation.url is None and citation.file_id is None:
-                self.log.note("response.citations")
-
     def _logprobs(self, raw: Raw) -> None:
-        """Tokens of the text that comes next, as chat's form has them."""
-        try:
-            found = _tokens(raw)
-        except msgspec.ValidationError:
-            return
-        if found is None or not found.content:
-            return
-        self._tokens += found.content
+        """Tokens of the text that comes next."""
+        self._tokens += tokens_of(raw)
 
     def _drain(self) -> list[Frame]:
         out: list[Frame] = []
@@ -383,15 +322,6 @@ _HANDLERS: dict[type, Callable[[ResponsesStreamFormatter, Any], list[Frame]]] = 
     MessageStop: ResponsesStreamFormatter._message_stop,
     StreamError: ResponsesStreamFormatter._stream_error,
 }
-
-
-def _namespaced(request: UnifiedChatRequest) -> dict[str, tuple[str | None, str]]:
-    """The client's own names of tools in namespaces, by their flat names."""
-    return {
-        tool.name: (tool.namespace, own_name(tool.name, tool.namespace))
-        for tool in request.tools
-        if isinstance(tool, FunctionTool | CustomTool) and tool.namespace is not None
-    }
 
 
 def _given(chunk: PartStart) -> list[PartDelta]:

@@ -43,9 +43,8 @@ from plexus.unified.content import (
     ThinkingContent,
     ToolCallContent,
 )
-from plexus.unified.errors import PlexusError, UnifiedError
-from plexus.unified.request import UnifiedMessage
-from plexus.unified.response import Choice, Finish, UnifiedChatResponse
+from plexus.unified.errors import UnifiedError
+from plexus.unified.response import Finish
 
 DeltaValue: TypeAlias = str | Proof | Citation
 
@@ -71,6 +70,7 @@ _PART_DELTAS: dict[str, tuple[DeltaKind, bool]] = {
     "response.custom_tool_call_input.delta": ("tool_args", False),
     "response.custom_tool_call_input.done": ("tool_args", True),
 }
+_ABSENT, _NO_TOKENS = Raw(), Raw(b"[]")
 _CALLS = ("function_call", "custom_tool_call")
 _ITEM_OF: dict[DeltaKind, str] = {
     "text": "message",
@@ -105,6 +105,34 @@ class _Item:
         return "".join(self.seen.get((kind, index), ()))
 
 
+Place: TypeAlias = tuple[int | None, str | None, int]
+
+
+class _OpenText:
+    """The text that got the last fragment: its part's ``number``, and its ``pieces`` so far.
+
+    ``place``: the output index, item id and index that events give for it.
+    """
+
+    __slots__ = ("item", "kind", "number", "pieces", "place", "sub")
+
+    def __init__(
+        self,
+        item: _Item,
+        kind: DeltaKind,
+        place: Place,
+        number: int,
+        sub: int,
+        pieces: list[str],
+    ) -> None:
+        self.item = item
+        self.kind = kind
+        self.place = place
+        self.number = number
+        self.sub = sub
+        self.pieces = pieces
+
+
 class ResponsesStreamParser:
     """One stream.  After the end or an error nothing comes out any more."""
 
@@ -116,19 +144,21 @@ class ResponsesStreamParser:
         self._by_id: dict[str, int] = {}
         self._started = False
         self._done = False
+        self._text: _OpenText | None = None
         self._start_ext: dict[str, Raw] = {}
 
     def feed(self, frame: Frame) -> list[StreamChunk]:
         """Raises msgspec.DecodeError on data that is no event."""
-        data = frame.data.strip()
-        if self._done or not data or data.strip(b'"').upper() == b"[DONE]":
+        data = frame.data
+        if self._done or (data[:1] != b"{" and _says_nothing(data)):
             return []
         event = decode_event(data)
         self._maker.out = []
         kind = event.type or frame.event
         known = _PART_DELTAS.get(kind)
         if known is not None:
-            self._delta(event, *known)
+            if not self._more(event, *known):
+                self._delta(event, *known)
             return self._maker.out
         match kind:
             case "response.created" | "response.in_progress" | "response.queued":
@@ -162,8 +192,8 @@ class ResponsesStreamParser:
         return [] if self._done else self._fail(truncated(self._wire.target))
 
     def finish(self, response: dict[str, Raw]) -> list[StreamChunk]:
-        """The end, or a whole answer: what was not said yet, usage, and why it ended."""
-        status = _str(response.get("status")) or "completed"
+        """The end: what was not said yet, usage, and why it ended."""
+        status = text_of(response.get("status")) or "completed"
         if status == "failed" or truthy(response.get("error")):
             return self._fail(failed_error(response, self._wire.target.provider))
         if not self._started:
@@ -174,47 +204,10 @@ class ResponsesStreamParser:
         usage = parse_usage(response.get("usage"))
         if usage is not None:
             out.append(UsageReport(usage, final=True))
-        out.append(FinishReport(self._finish(response, status)))
-        ext = _ext(response)
+        out.append(FinishReport(finish_of(response, status, self._parser)))
+        ext = ext_of_response(response)
         out.append(MessageStop({NAME: ext}) if ext != self._start_ext and ext else MessageStop())
         return out
-
-    def whole(self, response: dict[str, Raw]) -> UnifiedChatResponse:
-        """A whole answer: what ``fold(finish(response))`` gives, without the chunks in between.
-
-        Raises PlexusError for an answer that is an error.
-        """
-        status = _str(response.get("status")) or "completed"
-        if status == "failed" or truthy(response.get("error")):
-            raise PlexusError(failed_error(response, self._wire.target.provider))
-        self._parser.seed = _str(response.get("id"))
-        content: list[Content] = []
-        tokens: list[Raw] = []
-        for fields in _objects(response.get("output") or NULL) or ():
-            for part in self._parser.parts(_str(fields.get("type")), fields):
-                if isinstance(part, TextContent) and part.ext:
-                    part, found = without_tokens(part)
-                    tokens += _logprobs(found) or [] if given(found) else []
-                content.append(part)
-        tier = _str(response.get("service_tier"))
-        ext = _ext(response)
-        return UnifiedChatResponse(
-            id=self._parser.seed,
-            model=_str(response.get("model")) or self._wire.target.model,
-            choices=(
-                Choice(
-                    index=0,
-                    message=UnifiedMessage(role="assistant", content=tuple(content)),
-                    finish=self._finish(response, status),
-                    logprobs=chat_logprobs(tokens) if tokens else None,
-                ),
-            ),
-            dialect=NAME,
-            created=_created(response.get("created_at")),
-            usage=parse_usage(response.get("usage")),
-            service_tier=TIERS.get(tier, tier) if tier else None,
-            ext={NAME: ext} if ext else {},
-        )
 
     # -- the envelope ----------------------------------------------------------------------------
 
@@ -226,14 +219,14 @@ class ResponsesStreamParser:
         if self._started:
             return
         self._started = True
-        self._maker.seed = self._parser.seed = _str(response.get("id"))
-        self._start_ext = _ext(response)
-        tier = _str(response.get("service_tier"))
+        self._maker.seed = self._parser.seed = text_of(response.get("id"))
+        self._start_ext = ext_of_response(response)
+        tier = text_of(response.get("service_tier"))
         self._maker.out.append(
             MessageStart(
                 id=self._maker.seed,
-                model=_str(response.get("model")) or self._wire.target.model,
-                created=_created(response.get("created_at")),
+                model=text_of(response.get("model")) or self._wire.target.model,
+                created=created_of(response.get("created_at")),
                 dialect=NAME,
                 service_tier=TIERS.get(tier, tier) if tier else None,
                 ext={NAME: self._start_ext} if self._start_ext else {},
@@ -245,19 +238,6 @@ class ResponsesStreamParser:
         if not self._started:
             self._start({})
 
-    def _finish(self, response: dict[str, Raw], status: str) -> Finish:
-        detail = response.get("incomplete_details")
-        reason = None
-        if detail is not None and detail != NULL:
-            reason = _str(_members(detail).get("reason")) or None
-        return parse_finish(
-            status,
-            reason,
-            None if detail is None or detail == NULL else detail,
-            self._parser.calls,
-            self._parser.refused,
-        )
-
     # -- items -----------------------------------------------------------------------------------
 
     def _at(self, event: Event, kind: str = "") -> _Item:
@@ -266,7 +246,7 @@ class ResponsesStreamParser:
         place = event.output_index
         item_id = event.item_id
         if item_id is None and event.item is not None:
-            item_id = _str(event.item.get("id")) or None
+            item_id = text_of(event.item.get("id")) or None
         if place is None and item_id is not None:
             place = self._by_id.get(item_id)
         if place is None:
@@ -288,14 +268,14 @@ class ResponsesStreamParser:
 
     def _added(self, event: Event) -> None:
         fields = event.item or {}
-        kind = _str(fields.get("type"))
+        kind = text_of(fields.get("type"))
         item = self._at(event, kind)
         item.kind, item.head = kind or item.kind, fields
         if item.done or item.parts:
             return
         if kind == "reasoning":
             self._open(item, 0, ThinkingContent(id=item.id))
-        elif kind in _CALLS and _str(fields.get("name")):
+        elif kind in _CALLS and text_of(fields.get("name")):
             self._open_call(item)
 
     def _open(self, item: _Item, index: int, part: Content) -> int:
@@ -315,7 +295,7 @@ class ResponsesStreamParser:
 
     def _content_part(self, event: Event) -> None:
         part = _members(event.part) if given(event.part) else {}
-        kind = _str(part.get("type"))
+        kind = text_of(part.get("type"))
         if kind == "reasoning_text":
             return
         item = self._at(event, "message")
@@ -334,6 +314,22 @@ class ResponsesStreamParser:
         return self._open(item, index, TextContent(text="", ext=ext))
 
     # -- deltas ----------------------------------------------------------------------------------
+
+    def _more(self, event: Event, kind: DeltaKind, whole: bool) -> bool:
+        """The most frequent events, a text that goes on, at once; False for all others."""
+        open_ = self._text
+        if open_ is None or whole or open_.kind != kind or open_.item.done:
+            return False
+        index = event.summary_index if kind == "thinking_summary" else event.content_index
+        if (event.output_index, event.item_id, index) != open_.place:
+            return False
+        if event.logprobs != _NO_TOKENS and given(event.logprobs):
+            return False
+        if event.delta == _ABSENT or not (text := _text(event.delta)):
+            return False
+        open_.pieces.append(text)
+        self._maker.add(open_.number, kind, text, open_.sub)
+        return True
 
     def _delta(self, event: Event, kind: DeltaKind, whole: bool) -> None:
         """A fragment, or the whole text of which only what is missing is passed on."""
@@ -355,7 +351,7 @@ class ResponsesStreamParser:
             index = 0
             if not item.parts:
                 # A call whose name is not known yet: all of it comes with its end.
-                if not _str(item.head.get("name")):
+                if not text_of(item.head.get("name")):
                     return
                 self._open_call(item)
             number = item.parts[0]
@@ -366,9 +362,14 @@ class ResponsesStreamParser:
         if kind == "text" and not whole and self._note_logprobs(event.logprobs):
             item.logprobs = True
         self._say(item, number, kind, index, text, whole)
+        if text and event.output_index is not None:
+            summary = kind == "thinking_summary"
+            sub = index if summary else 0
+            place = (event.output_index, event.item_id, sub if summary else event.content_index)
+            self._text = _OpenText(item, kind, place, number, sub, item.seen[kind, index])
 
     def _note_logprobs(self, raw: Raw) -> bool:
-        found = _logprobs(raw) if given(raw) else None
+        found = logprobs_of(raw)
         if found:
             self._maker.out.append(LogprobsDelta(0, chat_logprobs(found)))
         return bool(found)
@@ -406,7 +407,7 @@ class ResponsesStreamParser:
         if item.done:
             return
         item.done = True
-        kind = _str(fields.get("type")) or item.kind
+        kind = text_of(fields.get("type")) or item.kind
         if kind in _CALLS and "call_id" in item.head:
             fields = {**fields, "call_id": item.head["call_id"]}
         if kind == "message" and "id" in item.head:
@@ -488,12 +489,12 @@ class ResponsesStreamParser:
         items = [] if output is None else _objects(output) or []
         taken: set[int] = set()
         for number, fields in enumerate(items):
-            item_id = _str(fields.get("id"))
+            item_id = text_of(fields.get("id"))
             place = self._by_id.get(item_id, number) if item_id else number
             found = self._items.get(place)
             if found is None or (place in taken and place != number):
                 place = place if found is None else max(self._items) + 1
-                found = _Item(_str(fields.get("type")), item_id or None, {})
+                found = _Item(text_of(fields.get("type")), item_id or None, {})
                 self._items[place] = found
             taken.add(place)
             self._item_done(found, fields)
@@ -549,6 +550,17 @@ def chat_logprobs(tokens: list[Raw]) -> Raw:
     return Raw(msgspec.json.encode({"content": tokens, "refusal": None}))
 
 
+def _says_nothing(data: bytes) -> bool:
+    """A frame without data, or the ``[DONE]`` of vendors."""
+    data = data.strip()
+    return not data or data.strip(b'"').upper() == b"[DONE]"
+
+
+def logprobs_of(raw: Raw) -> list[Raw]:
+    """Log-probabilities of a text, token by token; none when it has none."""
+    return (_logprobs(raw) or []) if given(raw) else []
+
+
 def _fragment(raw: Raw) -> str | None:
     return _text(raw) if given(raw) else None
 
@@ -566,7 +578,7 @@ def _whole_text(event: Event, kind: DeltaKind) -> str | None:
     return bytes(raw).decode() if bytes(memoryview(raw)[:1]) == b"{" else _text(raw)
 
 
-def _str(raw: Raw | None) -> str:
+def text_of(raw: Raw | None) -> str:
     """A string member, "" when it is absent, null or something else."""
     if raw is None:
         return ""
@@ -576,11 +588,20 @@ def _str(raw: Raw | None) -> str:
         return ""
 
 
-def _created(raw: Raw | None) -> int:
+def finish_of(response: dict[str, Raw], status: str, parser: ItemParser) -> Finish:
+    """Why a response ended whose items ``parser`` has read."""
+    detail = response.get("incomplete_details")
+    if detail == NULL:
+        detail = None
+    reason = None if detail is None else text_of(_members(detail).get("reason")) or None
+    return parse_finish(status, reason, detail, parser.calls, parser.refused)
+
+
+def created_of(raw: Raw | None) -> int:
     value = None if raw is None else _time(raw)
     return int(value) if isinstance(value, int | float) else 0
 
 
-def _ext(response: dict[str, Raw]) -> dict[str, Raw]:
+def ext_of_response(response: dict[str, Raw]) -> dict[str, Raw]:
     """What only Responses says about an answer; nulls say nothing."""
     return {k: raw for k, raw in response.items() if k not in _HEAD and raw != NULL}

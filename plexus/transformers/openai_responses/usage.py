@@ -1,5 +1,7 @@
 """Token counts (openai-responses.md §4; canonical.md §4)."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -39,6 +41,11 @@ class _Usage(Struct):
     output_tokens_details: _Output | None = None
 
 
+class _Usual(_Usage, forbid_unknown_fields=True):
+    """Nothing beside what is known."""
+
+
+_usual = msgspec.json.Decoder(_Usual).decode
 _KNOWN = frozenset(_Usage.__struct_fields__)
 _usage = msgspec.json.Decoder(_Usage).decode
 
@@ -47,40 +54,48 @@ def parse_usage(raw: Raw | None) -> UnifiedUsage | None:
     """``usage`` of an answer; None when it has no counts.  Unknown members are kept."""
     if raw is None:
         return None
+    extra: dict[str, Raw] = {}
     try:
-        seen, fields = _usage(raw), _members(raw)
+        try:
+            seen: _Usage = _usual(raw)
+        except msgspec.ValidationError:
+            seen = _usage(raw)
+            extra = {n: value for n, value in _members(raw).items() if n not in _KNOWN}
     except msgspec.DecodeError:
         return None
     if seen.input_tokens is None and seen.output_tokens is None:
         return None
-    before = seen.input_tokens_details or _Input()
-    after = seen.output_tokens_details or _Output()
+    before, after = seen.input_tokens_details, seen.output_tokens_details
     prompt, completion = _int(seen.input_tokens) or 0, _int(seen.output_tokens) or 0
-    cached, reasoning = _int(before.cached_tokens), _int(after.reasoning_tokens)
     total = _int(seen.total_tokens) or 0
-    if reasoning and total == prompt + completion + reasoning:
-        # xAI counts reasoning apart (traps.md T38).
-        completion += reasoning
-    if cached is not None and cached > prompt:
-        prompt += cached
-    written = _int(before.cache_write_tokens)
-    if written is not None and cached is not None:
-        written = min(written, prompt - cached)
-    extra = {name: value for name, value in fields.items() if name not in _KNOWN}
+    details: dict[str, Any] = {}
+    if after is not None:
+        reasoning = _int(after.reasoning_tokens)
+        if reasoning and total == prompt + completion + reasoning:
+            # xAI counts reasoning apart (traps.md T38).
+            completion += reasoning
+        details["reasoning_tokens"] = reasoning
+        details["output_audio"] = _int(after.audio_tokens)
+        details["output_text"] = _int(after.text_tokens)
+    if before is not None:
+        cached, written = _int(before.cached_tokens), _int(before.cache_write_tokens)
+        if cached is not None and cached > prompt:
+            prompt += cached
+        if written is not None and cached is not None:
+            written = min(written, prompt - cached)
+        details["cache_read_tokens"] = cached
+        details["cache_write_tokens"] = written
+        details["cache_write_by_ttl"] = _by_lifetime(before.cache_write_tokens_details)
+        details["input_audio"] = _int(before.audio_tokens)
+        details["input_image"] = _int(before.image_tokens)
+        details["input_text"] = _int(before.text_tokens)
+    if extra:
+        details["ext"] = {NAME: extra}
     return UnifiedUsage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=max(total, prompt + completion),
-        cache_read_tokens=cached,
-        cache_write_tokens=written,
-        cache_write_by_ttl=_by_lifetime(before.cache_write_tokens_details),
-        reasoning_tokens=reasoning,
-        input_audio=_int(before.audio_tokens),
-        input_image=_int(before.image_tokens),
-        input_text=_int(before.text_tokens),
-        output_audio=_int(after.audio_tokens),
-        output_text=_int(after.text_tokens),
-        ext={NAME: extra} if extra else {},
+        **details,
     )
 
 
@@ -101,25 +116,28 @@ def format_usage(usage: UnifiedUsage) -> dict[str, object]:
         "cached_tokens": usage.cache_read_tokens or 0,
         "cache_write_tokens": usage.cache_write_tokens or 0,
     }
-    kept = {name: usage.cache_write_by_ttl.get(ttl) for ttl, name in _LIFETIMES.items()}
-    if any(kept.values()):
-        before["cache_write_tokens_details"] = {n: count or 0 for n, count in kept.items()}
-    before |= _present(
-        audio_tokens=usage.input_audio,
-        image_tokens=usage.input_image,
-        text_tokens=usage.input_text,
-    )
+    if usage.cache_write_by_ttl:
+        kept = {name: usage.cache_write_by_ttl.get(ttl) or 0 for ttl, name in _LIFETIMES.items()}
+        if any(kept.values()):
+            before["cache_write_tokens_details"] = kept
+    _add(before, "audio_tokens", usage.input_audio)
+    _add(before, "image_tokens", usage.input_image)
+    _add(before, "text_tokens", usage.input_text)
     after: dict[str, object] = {"reasoning_tokens": usage.reasoning_tokens or 0}
-    after |= _present(audio_tokens=usage.output_audio, text_tokens=usage.output_text)
-    return {
+    _add(after, "audio_tokens", usage.output_audio)
+    _add(after, "text_tokens", usage.output_text)
+    out: dict[str, object] = {
         "input_tokens": usage.prompt_tokens,
         "input_tokens_details": before,
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": after,
         "total_tokens": usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
-        **usage.ext.get(NAME, {}),
     }
+    if usage.ext:
+        out.update(usage.ext.get(NAME, {}))
+    return out
 
 
-def _present(**counts: int | None) -> dict[str, object]:
-    return {name: count for name, count in counts.items() if count is not None}
+def _add(counts: dict[str, object], name: str, count: int | None) -> None:
+    if count is not None:
+        counts[name] = count
