@@ -10,6 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.streaming.framing import Frame
+from plexus.transformers.anthropic_messages.calls import origin_of
 from plexus.transformers.anthropic_messages.content import (
     NAME,
     parse_block,
@@ -20,7 +21,7 @@ from plexus.transformers.anthropic_messages.errors import parse_stream_error, up
 from plexus.transformers.anthropic_messages.events import Delta, Event, decode_event, given
 from plexus.transformers.anthropic_messages.finish import parse_finish, parse_refusal
 from plexus.transformers.anthropic_messages.reader import Level, Malformed, edited
-from plexus.transformers.anthropic_messages.response import message_ext, origin_of
+from plexus.transformers.anthropic_messages.response import message_ext
 from plexus.transformers.anthropic_messages.usage import merge_usage, parse_usage
 from plexus.transformers.base import WireRequest
 from plexus.transformers.jsontext import compact, custom_text, is_json, two_values

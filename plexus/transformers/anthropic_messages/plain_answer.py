@@ -1,0 +1,146 @@
+"""The usual whole answer: text, thinking and calls, with their usage; read in one look.
+
+Nothing here is another truth: what is found is what ``parse_any_response`` would have found, and a
+test holds that for every recorded answer.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from plexus.transformers.anthropic_messages.calls import client_call, origin_of
+from plexus.transformers.anthropic_messages.content import NAME, parse_proof
+from plexus.transformers.anthropic_messages.finish import parse_finish
+from plexus.transformers.anthropic_messages.usage import counted
+from plexus.transformers.base import WireRequest
+from plexus.transformers.jsontext import compact
+from plexus.unified.content import (
+    Content,
+    Ext,
+    TextContent,
+    ThinkingContent,
+    ToolCallContent,
+)
+from plexus.unified.request import UnifiedMessage
+from plexus.unified.response import Choice, UnifiedChatResponse, UnifiedUsage
+
+_ABSENT = Raw()
+_NULL = Raw(b"null")
+
+
+class _Text(Struct, tag="text", forbid_unknown_fields=True):
+    text: str
+    citations: None = None
+
+
+class _Thinking(Struct, tag="thinking", forbid_unknown_fields=True):
+    thinking: str
+    signature: str | None = None
+
+
+class _Call(Struct, tag="tool_use", forbid_unknown_fields=True):
+    id: str
+    name: str
+    input: Raw
+    caller: Raw = _ABSENT
+
+
+_Block: TypeAlias = _Text | _Thinking | _Call
+
+
+class _ByLifetime(Struct):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _Details(Struct):
+    thinking_tokens: int | None = None
+
+
+class _Usage(Struct, forbid_unknown_fields=True):
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: _ByLifetime | None = None
+    output_tokens_details: _Details | None = None
+    server_tool_use: None = None
+    service_tier: str | None = None
+    inference_geo: Raw = _ABSENT
+
+
+class _Answer(Struct, forbid_unknown_fields=True):
+    content: list[_Block]
+    stop_reason: str
+    usage: _Usage
+    type: Literal["message"] = "message"
+    role: Literal["assistant"] = "assistant"
+    id: str = ""
+    model: str = ""
+    stop_sequence: str | None = None
+    stop_details: None = None
+    container: None = None
+
+
+_answer = msgspec.json.Decoder(_Answer).decode
+
+
+def plain_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse | None:
+    """The response, or None for an answer that says anything else."""
+    try:
+        seen = _answer(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    blocks, reason, usage = seen.content, seen.stop_reason, seen.usage
+    calls = False
+    if len(blocks) == 1 and type(only := blocks[0]) is _Text:
+        content: tuple[Content, ...] = (TextContent(text=only.text),)
+    else:
+        content = tuple([_part(block, wire) for block in blocks])
+        calls = any(type(part) is ToolCallContent for part in content)
+    return UnifiedChatResponse(
+        id=seen.id,
+        model=seen.model,
+        choices=(
+            Choice(
+                message=UnifiedMessage(role="assistant", content=content),
+                finish=parse_finish(reason, seen.stop_sequence, None, calls),
+            ),
+        ),
+        dialect=NAME,
+        usage=_counts(usage),
+        service_tier=usage.service_tier,
+    )
+
+
+def _part(block: _Block, wire: WireRequest) -> Content:
+    if isinstance(block, _Text):
+        return TextContent(text=block.text)
+    if isinstance(block, _Call):
+        arguments = "{}" if block.input == _NULL else compact(block.input).decode()
+        ext: Ext = {} if block.caller == _ABSENT else {NAME: {"caller": block.caller}}
+        call = ToolCallContent(id=block.id, name=block.name, arguments=arguments, ext=ext)
+        return client_call(call, wire)
+    proof = parse_proof(block.signature, "signature", origin_of(wire))
+    return ThinkingContent(text=block.thinking, proof=proof)
+
+
+def _counts(seen: _Usage) -> UnifiedUsage:
+    split, details = seen.cache_creation, seen.output_tokens_details
+    by_ttl: dict[str, int] = {}
+    if split is not None:
+        if split.ephemeral_5m_input_tokens:
+            by_ttl["5m"] = split.ephemeral_5m_input_tokens
+        if split.ephemeral_1h_input_tokens:
+            by_ttl["1h"] = split.ephemeral_1h_input_tokens
+    return counted(
+        seen.input_tokens,
+        seen.output_tokens,
+        seen.cache_read_input_tokens,
+        seen.cache_creation_input_tokens,
+        by_ttl,
+        None if details is None else details.thinking_tokens,
+        {},
+        {} if seen.inference_geo == _ABSENT else {NAME: {"inference_geo": seen.inference_geo}},
+    )
