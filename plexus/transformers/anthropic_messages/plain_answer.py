@@ -4,49 +4,28 @@ Nothing here is another truth: what is found is what ``parse_any_response`` woul
 test holds that for every recorded answer.
 """
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from plexus.transformers.anthropic_messages.calls import client_call, origin_of
-from plexus.transformers.anthropic_messages.content import NAME, parse_proof
+from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.finish import parse_finish
+from plexus.transformers.anthropic_messages.plain_blocks import (
+    ABSENT,
+    Call,
+    Spoken,
+    Text,
+    call_of,
+    part_of,
+    text_of,
+)
 from plexus.transformers.anthropic_messages.usage import counted
 from plexus.transformers.base import WireRequest
-from plexus.transformers.jsontext import compact
-from plexus.unified.content import (
-    Content,
-    Ext,
-    TextContent,
-    ThinkingContent,
-    ToolCallContent,
-)
+from plexus.unified.content import Content, ToolCallContent
 from plexus.unified.request import UnifiedMessage
 from plexus.unified.response import Choice, UnifiedChatResponse, UnifiedUsage
-
-_ABSENT = Raw()
-_NULL = Raw(b"null")
-
-
-class _Text(Struct, tag="text", forbid_unknown_fields=True):
-    text: str
-    citations: None = None
-
-
-class _Thinking(Struct, tag="thinking", forbid_unknown_fields=True):
-    thinking: str
-    signature: str | None = None
-
-
-class _Call(Struct, tag="tool_use", forbid_unknown_fields=True):
-    id: str
-    name: str
-    input: Raw
-    caller: Raw = _ABSENT
-
-
-_Block: TypeAlias = _Text | _Thinking | _Call
 
 
 class _ByLifetime(Struct):
@@ -67,11 +46,11 @@ class _Usage(Struct, forbid_unknown_fields=True):
     output_tokens_details: _Details | None = None
     server_tool_use: None = None
     service_tier: str | None = None
-    inference_geo: Raw = _ABSENT
+    inference_geo: Raw = ABSENT
 
 
 class _Answer(Struct, forbid_unknown_fields=True):
-    content: list[_Block]
+    content: list[Spoken]
     stop_reason: str
     usage: _Usage
     type: Literal["message"] = "message"
@@ -94,8 +73,8 @@ def plain_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse | None
         return None
     blocks, reason, usage = seen.content, seen.stop_reason, seen.usage
     calls = False
-    if len(blocks) == 1 and type(only := blocks[0]) is _Text:
-        content: tuple[Content, ...] = (TextContent(text=only.text),)
+    if len(blocks) == 1 and type(only := blocks[0]) is Text:
+        content: tuple[Content, ...] = (text_of(only),)
     else:
         content = tuple([_part(block, wire) for block in blocks])
         calls = any(type(part) is ToolCallContent for part in content)
@@ -114,16 +93,10 @@ def plain_response(body: bytes, wire: WireRequest) -> UnifiedChatResponse | None
     )
 
 
-def _part(block: _Block, wire: WireRequest) -> Content:
-    if isinstance(block, _Text):
-        return TextContent(text=block.text)
-    if isinstance(block, _Call):
-        arguments = "{}" if block.input == _NULL else compact(block.input).decode()
-        ext: Ext = {} if block.caller == _ABSENT else {NAME: {"caller": block.caller}}
-        call = ToolCallContent(id=block.id, name=block.name, arguments=arguments, ext=ext)
-        return client_call(call, wire)
-    proof = parse_proof(block.signature, "signature", origin_of(wire))
-    return ThinkingContent(text=block.thinking, proof=proof)
+def _part(block: Spoken, wire: WireRequest) -> Content:
+    if isinstance(block, Call):
+        return client_call(call_of(block), wire)
+    return part_of(block, origin_of(wire))
 
 
 def _counts(seen: _Usage) -> UnifiedUsage:
@@ -142,5 +115,5 @@ def _counts(seen: _Usage) -> UnifiedUsage:
         by_ttl,
         None if details is None else details.thinking_tokens,
         {},
-        {} if seen.inference_geo == _ABSENT else {NAME: {"inference_geo": seen.inference_geo}},
+        {} if seen.inference_geo == ABSENT else {NAME: {"inference_geo": seen.inference_geo}},
     )

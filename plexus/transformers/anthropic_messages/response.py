@@ -121,8 +121,7 @@ def format_response(
     if choice.logprobs is not None:
         log.note("response.logprobs")
     content = choice.message.content
-    blocks = [block for part in content for block in format_part(part, response.dialect, log)]
-    refusal = next((part for part in content if isinstance(part, RefusalContent)), None)
+    blocks, refusal = _blocks(content, response.dialect, log)
     tier = response.service_tier
     if tier is not None and tier not in ("standard", "priority", "batch"):
         log.note("response.service_tier")
@@ -144,6 +143,24 @@ def format_response(
         elif fields:
             log.note("response.extra")
     return msgspec.json.encode(body), log.warnings
+
+
+def _blocks(
+    content: tuple[Content, ...], dialect: str, log: LossLog
+) -> tuple[list[dict[str, object] | Raw], RefusalContent | None]:
+    """The blocks of an answer, and its first refusal."""
+    blocks: list[dict[str, object] | Raw] = []
+    refusal: RefusalContent | None = None
+    for part in content:
+        if type(part) is TextContent and not (part.citations or part.proof or part.ext):
+            # Nearly all parts are these: written here, at a third of the cost of ``format_part``.
+            if part.text and (dialect == NAME or not part.text.isspace()):
+                blocks.append({"type": "text", "text": part.text})
+            continue
+        if type(part) is RefusalContent:
+            refusal = refusal or part
+        blocks += format_part(part, dialect, log)
+    return blocks, refusal
 
 
 def _estimated(request: UnifiedChatRequest, content: tuple[Content, ...]) -> UnifiedUsage:

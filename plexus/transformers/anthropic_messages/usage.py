@@ -113,5 +113,6 @@ def format_usage(usage: UnifiedUsage, tier: str | None = None) -> dict[str, obje
         out["server_tool_use"] = {f"{tool}_requests": n for tool, n in requests.items()}
     if tier in ("standard", "priority", "batch"):
         out["service_tier"] = tier
-    out.update(usage.ext.get(NAME, {}))
+    if usage.ext:
+        out.update(usage.ext.get(NAME, {}))
     return out
