@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.anthropic_messages.reader import Malformed
 from plexus.transformers.anthropic_messages.request_parse import any_message, plain_message
 from plexus.transformers.anthropic_messages.tools import parse_tool, plain_tool
@@ -94,10 +95,10 @@ def same_tool(raw: Raw) -> bool:
 def compared(body: bytes) -> int:
     """How many of the messages and tools of a request are usual ones."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Raw])
+        fields = JsonBody.parse(body).fields
         messages = msgspec.json.decode(fields.get("messages", b"[]"), type=list[Raw])
         tools = msgspec.json.decode(fields.get("tools", b"[]"), type=list[Raw])
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except (msgspec.DecodeError, DocumentError):
         return 0
     return sum(map(same_message, messages)) + sum(map(same_tool, tools))
 
