@@ -37,28 +37,30 @@ class _Details(Struct):
     thinking_tokens: int | None = None
 
 
-class _Usage(Struct, forbid_unknown_fields=True):
+class _Usage(Struct, forbid_unknown_fields=True, kw_only=True):
     input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
     cache_creation: _ByLifetime | None = None
+    output_tokens: int
     output_tokens_details: _Details | None = None
     server_tool_use: None = None
     service_tier: str | None = None
     inference_geo: Raw = ABSENT
 
 
-class _Answer(Struct, forbid_unknown_fields=True):
-    content: list[Spoken]
-    stop_reason: str
-    usage: _Usage
+class _Answer(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Members stand in Anthropic's order, in which they are found at once."""
+
+    model: str = ""
+    id: str = ""
     type: Literal["message"] = "message"
     role: Literal["assistant"] = "assistant"
-    id: str = ""
-    model: str = ""
+    content: list[Spoken]
+    stop_reason: str
     stop_sequence: str | None = None
     stop_details: None = None
+    usage: _Usage
     container: None = None
 
 

@@ -299,7 +299,11 @@ class ChoiceParser:
 
     def say(self, text: str) -> None:
         """Text of the answer."""
-        if self._start is not None:
+        if text and self._text is not None and self._start is None and self._thinking is None:
+            # What ``_write`` does with nearly all text.
+            self._maker.add(self._text, "text", text)
+            self._text_length += len(text)
+        elif self._start is not None:
             self._take(self._start.feed(text))
         elif text:
             self._write(text)
@@ -317,7 +321,8 @@ class ChoiceParser:
                 self._write(text)
 
     def _write(self, text: str) -> None:
-        self._close_thinking()
+        if self._thinking is not None:
+            self._close_thinking()
         if self._text is None:
             self._open_text()
         if self._text is not None:

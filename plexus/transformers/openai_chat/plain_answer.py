@@ -23,27 +23,29 @@ from plexus.unified.response import Choice, UnifiedChatResponse
 _NOTHING = (NULL, Raw(b"[]"))
 
 
-class _Message(Struct, forbid_unknown_fields=True):
-    content: Annotated[str, Meta(min_length=1)]
+class _Message(Struct, forbid_unknown_fields=True, kw_only=True):
     role: str | None = None
+    content: Annotated[str, Meta(min_length=1)]
     refusal: None = None
     annotations: Raw = NULL
 
 
-class _Choice(Struct, forbid_unknown_fields=True):
-    message: _Message
-    finish_reason: Annotated[str, Meta(min_length=1)]
+class _Choice(Struct, forbid_unknown_fields=True, kw_only=True):
     index: Annotated[int, Meta(ge=0, le=0)] = 0
+    message: _Message
     logprobs: None = None
+    finish_reason: Annotated[str, Meta(min_length=1)]
 
 
-class _Answer(Struct, forbid_unknown_fields=True):
-    choices: tuple[_Choice]
-    usage: Raw
+class _Answer(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Members stand in OpenAI's order, in which they are found at once."""
+
     id: str = ""
     object: Raw = NULL
     created: int = 0
     model: str = ""
+    choices: tuple[_Choice]
+    usage: Raw
     service_tier: str | None = None
     system_fingerprint: Raw = NULL
 

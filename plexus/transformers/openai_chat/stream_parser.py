@@ -44,29 +44,32 @@ _NOISE = frozenset({"obfuscation", "p"})
 """Padding that hides token lengths; it means nothing (traps.md T63)."""
 
 
-class _PlainDelta(Struct, forbid_unknown_fields=True):
-    content: str
+class _PlainDelta(Struct, forbid_unknown_fields=True, kw_only=True):
     role: str | None = None
+    content: str
 
 
-class _PlainChoice(Struct, forbid_unknown_fields=True):
-    delta: _PlainDelta
+class _PlainChoice(Struct, forbid_unknown_fields=True, kw_only=True):
     index: Annotated[int, Meta(ge=0, lt=CHOICE_LIMIT)] = 0
+    delta: _PlainDelta
     logprobs: None = None
     finish_reason: None = None
 
 
-class _PlainChunk(Struct, forbid_unknown_fields=True):
-    """A chunk that says some text and nothing else; it needs one look instead of six."""
+class _PlainChunk(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A chunk that says some text and nothing else; it needs one look instead of six.
 
-    choices: tuple[_PlainChoice]
+    Members stand in OpenAI's order, in which they are found at once.
+    """
+
     id: Raw = NULL
     object: Raw = NULL
     created: Raw = NULL
     model: Raw = NULL
     service_tier: Raw = NULL
-    usage: None = None
     system_fingerprint: Raw = NULL
+    choices: tuple[_PlainChoice]
+    usage: None = None
     obfuscation: Raw = NULL
 
 
@@ -160,8 +163,9 @@ class ChatStreamParser:
         self._out = self._maker.out = []
         if chunk.system_fingerprint != NULL:
             self._ext["system_fingerprint"] = chunk.system_fingerprint
-        choice = chunk.choices[0]
-        self._choice_parser(choice.index).say(choice.delta.content)
+        seen = chunk.choices[0]
+        choice = self._choices.get(seen.index) or self._choice_parser(seen.index)
+        choice.say(seen.delta.content)
         return self._out
 
     def _choice_parser(self, index: int) -> ChoiceParser:
