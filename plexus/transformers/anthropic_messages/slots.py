@@ -131,15 +131,20 @@ class TextSlot(Slot):
         self._opened = False
         self._text: list[str] = []
 
+    def feed(self, delta: PartDelta) -> list[Frame]:
+        text = delta.value
+        if self._opened and text and isinstance(text, str) and delta.kind != "audio":
+            # Nearly all deltas are these.
+            self._text.append(text)
+            return [self.events.text(text)]
+        return super().feed(delta)
+
     def write(self, delta: PartDelta) -> list[Frame]:
         text = delta.value
         if not isinstance(text, str):
             return self._cite(text) if isinstance(text, Citation) else []
         if not text or delta.kind == "audio":
             return []
-        if self._opened:
-            self._text.append(text)
-            return [self.events.text(text)]
         self._held = text = self._held + text
         if text.isspace() and not self._own:
             return []
