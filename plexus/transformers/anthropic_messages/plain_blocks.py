@@ -5,7 +5,7 @@ every recorded request and answer.  A block that says anything else fails to dec
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -39,6 +39,15 @@ class Text(Struct, tag="text", forbid_unknown_fields=True):
     cache_control: Cache | None = None
 
 
+class OnlyText(Struct, forbid_unknown_fields=True):
+    """``Text`` where no other block may stand: there a tag may be missing."""
+
+    type: Literal["text"]
+    text: str
+    citations: None = None
+    cache_control: Cache | None = None
+
+
 class Thinking(Struct, tag="thinking", forbid_unknown_fields=True):
     thinking: str
     signature: str | None = None
@@ -54,7 +63,7 @@ class Call(Struct, tag="tool_use", forbid_unknown_fields=True):
 
 class Result(Struct, tag="tool_result", forbid_unknown_fields=True):
     tool_use_id: str
-    content: str | list[Text] | None = None
+    content: str | list[OnlyText] | None = None
     is_error: bool | None = None
     cache_control: Cache | None = None
 
@@ -68,7 +77,7 @@ def part_of(block: Spoken | Result, origin: Origin) -> Content:
     return _READERS[type(block)](block, origin)
 
 
-def text_of(block: Text) -> TextContent:
+def text_of(block: Text | OnlyText) -> TextContent:
     marker = block.cache_control
     if marker is None:
         return TextContent(text=block.text)
@@ -86,7 +95,7 @@ def call_of(block: Call) -> ToolCallContent:
     )
 
 
-def content_of(content: str | list[Text] | None) -> tuple[Content, ...]:
+def content_of(content: str | list[OnlyText] | None) -> tuple[Content, ...]:
     """A string or a list of texts; absent and null are no content."""
     if content is None:
         return ()

@@ -18,6 +18,7 @@ from plexus.transformers.anthropic_messages.content import (
 from plexus.transformers.anthropic_messages.plain_blocks import (
     ABSENT,
     Call,
+    OnlyText,
     Result,
     Text,
     Thinking,
@@ -159,14 +160,18 @@ class _Message(Struct, forbid_unknown_fields=True):
 
 
 _plain = msgspec.json.Decoder(_Message).decode
-_plain_system = msgspec.json.Decoder(str | list[Text]).decode
+_only_text = msgspec.json.Decoder(str | list[OnlyText]).decode
 
 
 def _messages(body: Level) -> list[UnifiedMessage]:
     out: list[UnifiedMessage] = []
     raw = body.fields.pop("system", None)
-    if raw is not None and (system := _system(raw)):
-        out.append(UnifiedMessage(role="system", content=system))
+    if raw is not None:
+        system = plain_system(raw)
+        if system is None:
+            system = parse_content(raw, "system", _ORIGIN)
+        if system:
+            out.append(UnifiedMessage(role="system", content=system))
     raws = body.need("messages", LIST)
     if not raws:
         raise Malformed("messages", "at least one message is required")
@@ -188,11 +193,12 @@ def plain_message(raw: Raw) -> list[UnifiedMessage] | None:
     return _split(role, tuple([part_of(block, _ORIGIN) for block in said]), ext)
 
 
-def _system(raw: Raw) -> tuple[Content, ...]:
+def plain_system(raw: Raw) -> tuple[Content, ...] | None:
+    """As ``plain_message``, of ``system``."""
     try:
-        return content_of(_plain_system(raw))
+        return content_of(_only_text(raw))
     except (msgspec.DecodeError, RecursionError):
-        return parse_content(raw, "system", _ORIGIN)
+        return None
 
 
 def any_message(raw: Raw, path: str) -> list[UnifiedMessage]:

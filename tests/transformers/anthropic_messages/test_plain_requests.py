@@ -10,13 +10,20 @@ import msgspec
 from msgspec import Raw
 
 from plexus.streaming.document import DocumentError, JsonBody
+from plexus.transformers.anthropic_messages.content import parse_content
 from plexus.transformers.anthropic_messages.reader import Malformed
-from plexus.transformers.anthropic_messages.request_parse import any_message, plain_message
+from plexus.transformers.anthropic_messages.request_parse import (
+    any_message,
+    plain_message,
+    plain_system,
+)
 from plexus.transformers.anthropic_messages.tools import parse_tool, plain_tool
+from plexus.unified.content import Origin
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.seeds import requests
 from tests.streams.corpus import recorded, require_corpus
 
+NOBODY = Origin("anthropic")
 MARK = {"type": "ephemeral", "ttl": "1h"}
 BLOCKS: list[Any] = [
     {"type": "text", "text": "hello"},
@@ -35,6 +42,8 @@ BLOCKS: list[Any] = [
     {"type": "text", "text": "x", "cache_control": {"type": None}},
     {"type": "text", "text": "x", "cache_control": {**MARK, "odd": 1}},
     {"type": "text", "text": 1},
+    {"text": "x"},
+    {"type": "tool_result", "tool_use_id": "t", "content": [{"text": "x"}]},
     {"type": "tool_use", "id": "t", "name": "f"},
     {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image"}]},
     {"type": "tool_result", "tool_use_id": None},
@@ -92,6 +101,16 @@ def same_tool(raw: Raw) -> bool:
     return found is not None
 
 
+def same_system(raw: Raw) -> bool:
+    """As ``same_message``."""
+    found = plain_system(raw)
+    try:
+        assert found is None or found == parse_content(raw, "system", NOBODY), bytes(raw)
+    except Malformed as problem:
+        raise AssertionError(bytes(raw)) from problem
+    return found is not None
+
+
 def compared(body: bytes) -> int:
     """How many of the messages and tools of a request are usual ones."""
     try:
@@ -100,13 +119,17 @@ def compared(body: bytes) -> int:
         tools = msgspec.json.decode(fields.get("tools", b"[]"), type=list[Raw])
     except (msgspec.DecodeError, DocumentError):
         return 0
-    return sum(map(same_message, messages)) + sum(map(same_tool, tools))
+    system = same_system(fields.get("system", Raw(b"[]")))
+    return system + sum(map(same_message, messages)) + sum(map(same_tool, tools))
 
 
 def test_made_messages_and_tools() -> None:
     source = random.Random(7)
     messages = [Raw(json.dumps(some_message(source)).encode()) for _ in range(3000)]
     assert 700 < sum(map(same_message, messages)) < 2700
+    systems = [source.choices(BLOCKS[:2] * 8 + BLOCKS, k=2) for _ in range(1000)]
+    found = [same_system(Raw(json.dumps(system).encode())) for system in ["x", None, 1, *systems]]
+    assert 100 < sum(found) < 900
     tools = [Raw(json.dumps(some_tool(source)).encode()) for _ in range(1000)]
     assert 300 < sum(map(same_tool, tools)) < 900
 
