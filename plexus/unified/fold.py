@@ -60,7 +60,7 @@ class PartBuilder:
 
     def add(self, delta: PartDelta) -> None:
         value = delta.value
-        # Text first: a class of msgspec that is asked in vain costs 0.3 us in ``isinstance``.
+        # Texts first: a class that is asked in vain costs 0.35 us.
         if not isinstance(value, str):
             if isinstance(value, Proof):
                 self._proof = value

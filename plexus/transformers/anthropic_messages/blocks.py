@@ -76,14 +76,21 @@ class BlockWriter:
 
         Raises PlexusError for what the dialect cannot mean.
         """
+        if type(part) is TextContent and part == TextContent(text=part.text):
+            # Nearly all parts are these, and nothing below has anything to say of them.
+            plain = text_block(part.text)
+            if plain is not None:
+                self._markers.last = plain
+            return plain
         block = self._block(part, path, ids)
         if block is None:
             self._markers.move("messages", part.cache_control)
             return None
         if isinstance(block, Raw):
             return block
-        self._extend(block, part, path)
-        if isinstance(part, ThinkingContent):
+        if part.ext:
+            self._extend(block, part, path)
+        if type(part) is ThinkingContent:
             # It can carry no marker: the block before it does (traps T77).
             self._markers.move("messages", part.cache_control)
         else:
@@ -103,15 +110,16 @@ class BlockWriter:
                 block.update(fields)
 
     def _block(self, part: Content, path: str, ids: Mapping[str, str]) -> Block | Raw | None:
+        # By type: a class that is asked in vain costs 0.3 us in ``isinstance`` and ``match``.
+        if type(part) is TextContent:
+            return self._text(part, path)
+        if type(part) is ToolCallContent:
+            return self._tool_use(part, path, ids)
+        if type(part) is ToolResultContent:
+            return self._tool_result(part, path, ids)
+        if type(part) is ThinkingContent:
+            return self._thinking(part, path)
         match part:
-            case TextContent():
-                return self._text(part, path)
-            case ToolCallContent():
-                return self._tool_use(part, path, ids)
-            case ToolResultContent():
-                return self._tool_result(part, path, ids)
-            case ThinkingContent():
-                return self._thinking(part, path)
             case ImageContent():
                 return self._image(part, path)
             case DocumentContent():
@@ -294,7 +302,7 @@ class BlockWriter:
 
 def _plain(parts: tuple[Content, ...]) -> str | list[Block | Raw] | None:
     """The one text of a tool result that says nothing more, which stays a string."""
-    if len(parts) != 1 or not isinstance(only := parts[0], TextContent):
+    if len(parts) != 1 or type(only := parts[0]) is not TextContent:
         return None
     if only.cache_control is not None or only.ext or only.citations:
         return None

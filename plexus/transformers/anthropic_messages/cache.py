@@ -20,30 +20,31 @@ class CacheMarkers:
     def __init__(self, enabled: bool, log: LossLog) -> None:
         self._enabled = enabled
         self._log = log
-        self._found: list[tuple[Section, Block, CacheControl]] = []
-        self._last: Block | None = None
+        self.found: list[tuple[Section, Block, CacheControl]] = []
+        self.last: Block | None = None
+        """The block that can carry a marker and came last."""
 
     def mark(self, section: Section, block: Block, cache: CacheControl | None) -> None:
         """``block`` can carry a marker, and carries ``cache``."""
-        self._last = block
+        self.last = block
         if cache is not None:
-            self._found.append((section, block, cache))
+            self.found.append((section, block, cache))
 
     def move(self, section: Section, cache: CacheControl | None) -> None:
         """The block of this marker was left out: the one before it takes it."""
-        if cache is None or self._last is None:
+        if cache is None or self.last is None:
             return
-        if not self._found or self._found[-1][1] is not self._last:
-            self._found.append((section, self._last, cache))
+        if not self.found or self.found[-1][1] is not self.last:
+            self.found.append((section, self.last, cache))
 
     def write(self, auto: CacheControl | None) -> Block | None:
         """Set ``cache_control`` on the blocks; gives the top-level marker."""
         if not self._enabled:
-            if self._found or auto is not None:
+            if self.found or auto is not None:
                 self._log.note("part.cache_control")
             return None
         kept = self._kept(LIMIT if auto is None else LIMIT - 1)
-        if len(kept) < len(self._found):
+        if len(kept) < len(self.found):
             self._log.note("part.cache_control")
         short = False
         for _, block, cache in kept:
@@ -53,7 +54,7 @@ class CacheMarkers:
 
     def _kept(self, limit: int) -> list[tuple[Section, Block, CacheControl]]:
         """The last one of tools and system, the last ones of the messages, then earlier ones."""
-        found = self._found
+        found = self.found
         if len(found) <= limit:
             return found
         prefix = [n for n, (section, _, _) in enumerate(found) if section == "prefix"]

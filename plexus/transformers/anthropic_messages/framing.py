@@ -23,7 +23,11 @@ class MessagesDecoder(SSEDecoder):
     """
 
     def feed(self, data: bytes) -> list[Frame]:
-        return [frame if frame.event else _named(frame) for frame in super().feed(data)]
+        frames = super().feed(data)
+        for frame in frames:
+            if not frame.event:
+                return [frame if frame.event else _named(frame) for frame in frames]
+        return frames
 
     def close(self) -> list[Frame]:
         return [frame if frame.event else _named(frame) for frame in super().close()]

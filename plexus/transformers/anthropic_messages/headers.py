@@ -9,7 +9,9 @@ VERSION = "2023-06-01"
 
 _BETA = "anthropic-beta"
 _TRANSLATED = frozenset({_BETA, "anthropic-user-profile-id", "anthropic-workspace-id"})
-FORWARDED_HEADERS = _TRANSLATED | TRACING | {"anthropic-version", "idempotency-key"}
+_OWN = _TRANSLATED | TRACING
+_VERSION: Headers = (("anthropic-version", VERSION),)
+FORWARDED_HEADERS = _OWN | {"anthropic-version", "idempotency-key"}
 
 
 def authorize(secret: str) -> Headers:
@@ -26,8 +28,10 @@ def passed_headers(source: Source) -> Headers:
 
 def translated_headers(source: Source, beta: str | None = None) -> Headers:
     """The version Plexus writes; ``beta``, and those of a client whose fields may need them."""
-    names = _TRANSLATED | TRACING if source.dialect == NAME else TRACING
+    names = _OWN if source.dialect == NAME else TRACING
+    if beta is None and names.isdisjoint(source.headers):
+        return _VERSION
     found = dict(picked(source, names))
     if beta is not None and beta not in found.get(_BETA, ""):
         found[_BETA] = ",".join(filter(None, (found.get(_BETA), beta)))
-    return (("anthropic-version", VERSION), *found.items())
+    return (*_VERSION, *found.items())

@@ -12,6 +12,7 @@ from msgspec import Raw
 from plexus.transformers.anthropic_messages.blocks import BlockWriter, text_block
 from plexus.transformers.anthropic_messages.cache import Block, CacheMarkers
 from plexus.transformers.anthropic_messages.content import NAME
+from plexus.transformers.anthropic_messages.conversation import any_turns, plain_turns
 from plexus.transformers.anthropic_messages.headers import translated_headers
 from plexus.transformers.anthropic_messages.losses import REQUEST_LOSSES
 from plexus.transformers.anthropic_messages.names import legal_names
@@ -24,23 +25,20 @@ from plexus.transformers.anthropic_messages.thinking import (
     unbound,
 )
 from plexus.transformers.anthropic_messages.tools import ToolFormatter, web_search
-from plexus.transformers.anthropic_messages.turns import Turn, build_turns, without_media
 from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import Capabilities, TargetModel
 from plexus.transformers.losses import LossLog
 from plexus.transformers.unread import unread
-from plexus.unified.content import (
-    ServerToolCallContent,
-    ServerToolResultContent,
-    TextContent,
-)
+from plexus.transformers.usual import is_usual
+from plexus.unified.content import TextContent, ToolCallContent
 from plexus.unified.errors import unsupported
 from plexus.unified.request import (
     CustomTool,
     FunctionTool,
     ToolChoice,
     UnifiedChatRequest,
+    UnifiedMessage,
 )
 
 PATH = "/messages"
@@ -76,6 +74,7 @@ _LOST: tuple[tuple[str, object], ...] = (
     ("truncation", "disabled"),
 )
 """Fields Anthropic has no word for, with the value whose loss changes nothing."""
+_SILENT = Thinking()
 
 
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
@@ -93,22 +92,37 @@ class _Formatter:
         self.native = request.source.dialect == NAME
         self.log = LossLog(REQUEST_LOSSES)
         self.markers = CacheMarkers(self.caps.cache_breakpoints is not False, self.log)
-        self.names = legal_names(_names(request))
+        names = _names(request)
+        self.names = legal_names(names) if names else {}
         self.structured: str | None = None
 
     def format(self) -> WireRequest:
+        """Parts of the work that nothing is asked of are not entered."""
         request, log = self.request, self.log
-        self._refuse()
-        thinking = format_thinking(
-            request.reasoning, self.caps, request.max_tokens, self.native, log
-        )
+        usual, wanted = is_usual(request), request.reasoning
+        if not usual:
+            self._refuse()
+        if wanted is not None and (lost := unread(wanted, NAME)):
+            log.note("extra", lost)
+        thinking = _SILENT
+        if wanted is not None:
+            thinking = format_thinking(wanted, self.caps, request.max_tokens, self.native, log)
         max_tokens = self._max_tokens(thinking)
-        tools, custom = self._tools()
-        choice = self._choice(tools)
-        system = self._system()
-        messages = self._messages()
-        thinking = self._provable(thinking, messages)
-        choice, thinking = self._reconciled(choice, thinking, messages)
+        tools: list[Block | Raw] = []
+        custom: set[str] = set()
+        choice: Block | None = None
+        if request.tools or request.tool_choice is not None or _adds_tools(request):
+            tools, custom = self._tools()
+            choice = self._choice(tools)
+        prefix = request.system_prefix()
+        system: list[Block] = []
+        if prefix or request.response_format is not None:
+            system = self._system(prefix)
+        messages = self._messages(len(prefix))
+        if thinking.budget is not None:
+            thinking = self._provable(thinking, messages)
+        if choice is not None:
+            choice, thinking = self._reconciled(choice, thinking, messages)
         bound = self.caps.thinking_binding is True and _replays_thinking(messages)
         if bound:
             thinking = unbound(thinking)
@@ -119,15 +133,7 @@ class _Formatter:
             body["tools"] = tools
         if choice is not None:
             body["tool_choice"] = choice
-        self._thinking(body, thinking)
-        self._sampling(body, thinking)
-        self._rest(body)
-        auto = request.prompt_cache.auto if request.prompt_cache is not None else None
-        marker = self.markers.write(auto)
-        if marker is not None:
-            body["cache_control"] = marker
-        if self.native:
-            _restore(body, request.extra.get(NAME, {}))
+        self._rest(body, thinking, usual)
         if request.stream:
             body["stream"] = True
         return WireRequest(
@@ -141,6 +147,24 @@ class _Formatter:
             custom_tools=frozenset(custom),
             structured_tool=self.structured,
         )
+
+    def _rest(self, body: Block, thinking: Thinking, usual: bool) -> None:
+        """The members behind the conversation; the order is that of their losses."""
+        request = self.request
+        if thinking is not _SILENT or request.response_format is not None:
+            self._thinking(body, thinking)
+        self._sampling(body, thinking)
+        if request.stop:
+            self._stops(body, request.stop)
+        if request.user is not None or not usual:
+            self._identity(body)
+        auto = request.prompt_cache.auto if request.prompt_cache is not None else None
+        if auto is not None or self.markers.found:
+            marker = self.markers.write(auto)
+            if marker is not None:
+                body["cache_control"] = marker
+        if self.native and request.extra:
+            _restore(body, request.extra.get(NAME, {}))
 
     def _refuse(self) -> None:
         """What no Messages request can say, and what it can only leave out."""
@@ -164,8 +188,6 @@ class _Formatter:
         for dialect, fields in request.extra.items():
             if dialect != NAME and fields:
                 log.note("extra", next(iter(fields)))
-        if lost := unread(request.reasoning, NAME):
-            log.note("extra", lost)
 
     def _max_tokens(self, thinking: Thinking) -> int:
         wanted, limit = self.request.max_tokens, self.caps.max_output_tokens
@@ -252,14 +274,14 @@ class _Formatter:
         return {"type": "tool", "name": self.names.get(choice.name, choice.name)}
 
     def _reconciled(
-        self, choice: Block | None, thinking: Thinking, messages: list[Block]
-    ) -> tuple[Block | None, Thinking]:
+        self, choice: Block, thinking: Thinking, messages: list[Block]
+    ) -> tuple[Block, Thinking]:
         """Forced tools where the model refuses them, and beside budget thinking (§5.3).
 
         The instruction goes into the last user turn: in ``system`` it would break cache and
         thinking binding.
         """
-        if choice is None or choice["type"] not in ("any", "tool"):
+        if choice["type"] not in ("any", "tool"):
             return choice, thinking
         if self.caps.forced_tool_choice is not False:
             if thinking.budget is None:
@@ -278,12 +300,12 @@ class _Formatter:
                 break
         return choice, thinking
 
-    def _system(self) -> list[Block]:
+    def _system(self, prefix: tuple[UnifiedMessage, ...]) -> list[Block]:
         blocks: list[Block] = []
-        for index, message in enumerate(self.request.system_prefix()):
+        for index, message in enumerate(prefix):
             for number, part in enumerate(message.content):
-                path = f"messages[{index}].content[{number}]"
-                if not isinstance(part, TextContent):
+                if type(part) is not TextContent:
+                    path = f"messages[{index}].content[{number}]"
                     self.log.note("message.system_media", path)
                     continue
                 block = None if self._alien(part.text) else text_block(part.text)
@@ -307,11 +329,18 @@ class _Formatter:
         """Claude Code's word to Anthropic, in a request to somebody else (traps T18)."""
         return self.target.family != FAMILY and text.startswith(ATTRIBUTION)
 
-    def _messages(self) -> list[Block]:
-        prefix = len(self.request.system_prefix())
-        turns = build_turns(
-            self.request.messages[prefix:], prefix, self.caps.mid_system is not False, self.log
-        )
+    def _messages(self, prefix: int) -> list[Block]:
+        """The turns behind the system prefix, which is ``prefix`` messages long."""
+        said = self.request.messages[prefix:] if prefix else self.request.messages
+        messages = plain_turns(said)
+        paused = False
+        if messages is None:
+            messages, paused = self._turns(said, prefix)
+        if not messages or messages[0]["role"] != "user" or messages[-1]["role"] == "assistant":
+            self._frame(messages, paused)
+        return messages
+
+    def _turns(self, said: tuple[UnifiedMessage, ...], first: int) -> tuple[list[Block], bool]:
         format_ = self.request.response_format
         writer = BlockWriter(
             family=self.target.family,
@@ -322,14 +351,10 @@ class _Formatter:
             markers=self.markers,
             log=self.log,
         )
-        messages: list[Block] = []
-        for turn in turns:
-            if turn.role == "assistant" and not self.native:
-                without_media(turn, self.log)
-            _append(messages, turn, writer)
-        return self._framed(messages, turns)
+        mid_system = self.caps.mid_system is not False
+        return any_turns(said, first, mid_system, self.native, writer, self.log)
 
-    def _framed(self, messages: list[Block], turns: list[Turn]) -> list[Block]:
+    def _frame(self, messages: list[Block], paused: bool) -> None:
         """A user turn first; no assistant turn last, except where the model continues it."""
         if not messages or messages[0]["role"] != "user":
             self.log.note(
@@ -337,21 +362,16 @@ class _Formatter:
             )
             messages.insert(0, _user(BEGIN))
         last = messages[-1]
-        if last["role"] != "assistant" or _paused(turns[-1]):
-            return messages
+        if last["role"] != "assistant" or paused:
+            return
         if self.caps.prefill:
             _trim(last)
-        elif self.native and self.caps.prefill is None:
-            return messages
-        else:
+        elif not self.native or self.caps.prefill is not None:
             self.log.note("message.prefill", "messages")
             messages.append(_user(CONTINUE))
-        return messages
 
     def _provable(self, thinking: Thinking, messages: list[Block]) -> Thinking:
         """Budget thinking needs the last tool turn's own thinking (canonical.md §6, fallback)."""
-        if thinking.budget is None:
-            return thinking
         spoken = next((m for m in reversed(messages) if m["role"] == "assistant"), None)
         blocks = spoken["content"] if spoken is not None else None
         if not isinstance(blocks, list) or not any(_is(block, "tool_use") for block in blocks):
@@ -387,6 +407,8 @@ class _Formatter:
 
     def _sampling(self, body: Block, thinking: Thinking) -> None:
         request, caps = self.request, self.caps
+        if request.temperature is None and request.top_p is None and request.top_k is None:
+            return
         verbatim = caps.sampling is None and self.native
         allowed = caps.sampling == "full" or verbatim
         for field in ("temperature", "top_p", "top_k"):
@@ -403,13 +425,16 @@ class _Formatter:
                 value = highest
             body[field] = value
 
-    def _rest(self, body: Block) -> None:
-        request = self.request
-        stops = [stop for stop in request.stop if stop.strip()]
-        if len(stops) < len(request.stop):
+    def _stops(self, body: Block, wanted: tuple[str, ...]) -> None:
+        stops = [stop for stop in wanted if stop.strip()]
+        if len(stops) < len(wanted):
             self.log.note("stop.blank", "stop")
         if stops:
             body["stop_sequences"] = stops
+
+    def _identity(self, body: Block) -> None:
+        """Who asks, how fast it wants the answer, and what only this dialect's clients mean."""
+        request = self.request
         user = self._user_id()
         if user is not None:
             body["metadata"] = {"user_id": user}
@@ -459,8 +484,16 @@ def _names(request: UnifiedChatRequest) -> list[str]:
     names = [tool.name for tool in request.tools if tool.name or isinstance(tool, own)]
     if request.tool_choice is not None and request.tool_choice.name is not None:
         names.append(request.tool_choice.name)
-    names += [call.name for message in request.messages for call in message.tool_calls]
+    for message in request.messages:
+        for part in message.content:
+            if type(part) is ToolCallContent:
+                names.append(part.name)
     return names
+
+
+def _adds_tools(request: UnifiedChatRequest) -> bool:
+    """Whether what is no tool of the request may become one."""
+    return request.web_search is not None or request.response_format is not None
 
 
 def _called(request: UnifiedChatRequest) -> set[str]:
@@ -469,20 +502,6 @@ def _called(request: UnifiedChatRequest) -> set[str]:
 
 def _forces(choice: ToolChoice) -> bool:
     return choice.mode in ("required", "function", "custom", "server") or choice.forced
-
-
-def _append(messages: list[Block], turn: Turn, writer: BlockWriter) -> None:
-    blocks = [writer.write(part, path, turn.ids) for part, path in turn.items]
-    content = [block for block in blocks if block is not None]
-    if not content:
-        return
-    last = messages[-1] if messages else None
-    if last is not None and last["role"] == turn.role and turn.role != "system":
-        existing = last["content"]
-        if isinstance(existing, list):
-            existing += content
-    else:
-        messages.append({"role": turn.role, "content": content, **turn.fields})
 
 
 def _user(text: str) -> Block:
@@ -502,15 +521,6 @@ def _replays_thinking(messages: list[Block]) -> bool:
         for block in message["content"]
         for kind in ("thinking", "redacted_thinking")
     )
-
-
-def _paused(turn: Turn) -> bool:
-    """An assistant turn that ends in a server tool is sent back to be continued (§6)."""
-    if turn.role != "assistant" or not turn.items:
-        return False
-    part = turn.items[-1][0]
-    server = isinstance(part, ServerToolCallContent | ServerToolResultContent)
-    return server and getattr(part, "dialect", "") == NAME
 
 
 def _trim(message: Block) -> None:

@@ -4,15 +4,26 @@ Both API versions are read alike: what 2026-10-21 took away is accepted, because
 what it can use.
 """
 
-from collections.abc import Iterator
+from typing import Literal
 
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from plexus.transformers.anthropic_messages.content import (
     NAME,
     parse_cache,
     parse_content,
     unknown,
+)
+from plexus.transformers.anthropic_messages.plain_blocks import (
+    ABSENT,
+    Call,
+    OnlyText,
+    Result,
+    Text,
+    Thinking,
+    content_of,
+    part_of,
 )
 from plexus.transformers.anthropic_messages.reader import (
     INTEGER,
@@ -26,7 +37,7 @@ from plexus.transformers.anthropic_messages.reader import (
 from plexus.transformers.anthropic_messages.thinking import parse_thinking
 from plexus.transformers.anthropic_messages.tools import parse_choice, parse_tools
 from plexus.transformers.base import ClientCall
-from plexus.unified.content import Content, Origin, ToolResultContent
+from plexus.unified.content import Content, Ext, Origin, TextContent, ToolResultContent
 from plexus.unified.errors import invalid
 from plexus.unified.request import (
     PromptCache,
@@ -37,6 +48,8 @@ from plexus.unified.request import (
 )
 
 _ORIGIN = Origin("anthropic")
+_CONVERSATION = frozenset({"max_tokens", "messages", "system", "temperature"})
+"""Of a request with no other members no other is looked for."""
 _TIERS = {"standard_only": "standard"}
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 
@@ -53,6 +66,15 @@ def _parse(call: ClientCall) -> UnifiedChatRequest:
     body = Level.of(call.body.fields, "")
     body.fields.pop("model", None)
     body.fields.pop("stream", None)
+    if body.fields.keys() <= _CONVERSATION:
+        return UnifiedChatRequest(
+            model=call.model,
+            messages=tuple(_messages(body)),
+            source=call.source,
+            stream=call.stream,
+            max_tokens=_max_tokens(body),
+            temperature=body.take("temperature", NUMBER),
+        )
     config = body.object("output_config")
     reasoning = parse_thinking(body.object("thinking"), config)
     tools = parse_tools(body.take("tools", LIST), "tools")
@@ -128,19 +150,59 @@ def _format(config: Level | None, body: Level) -> ResponseFormat | None:
     return ResponseFormat(type="json_schema", schema=schema)
 
 
-def _messages(body: Level) -> Iterator[UnifiedMessage]:
-    system = parse_content(body.fields.pop("system", None), "system", _ORIGIN)
-    if system:
-        yield UnifiedMessage(role="system", content=system)
+class _Message(Struct, forbid_unknown_fields=True):
+    """A message as nearly all are; of any other each member is looked at."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str | list[Text | Call | Result | Thinking]
+    output_config: Raw = ABSENT
+    """Claude Code's, on messages of the system."""
+
+
+_plain = msgspec.json.Decoder(_Message).decode
+_only_text = msgspec.json.Decoder(str | list[OnlyText]).decode
+
+
+def _messages(body: Level) -> list[UnifiedMessage]:
+    out: list[UnifiedMessage] = []
+    raw = body.fields.pop("system", None)
+    if raw is not None:
+        system = plain_system(raw)
+        if system is None:
+            system = parse_content(raw, "system", _ORIGIN)
+        if system:
+            out.append(UnifiedMessage(role="system", content=system))
     raws = body.need("messages", LIST)
     if not raws:
         raise Malformed("messages", "at least one message is required")
     for index, raw in enumerate(raws):
-        yield from _message(raw, f"messages[{index}]")
+        out += plain_message(raw) or any_message(raw, f"messages[{index}]")
+    return out
 
 
-def _message(raw: Raw, path: str) -> Iterator[UnifiedMessage]:
-    """One message; a user message with tool results becomes a tool message and the rest of it."""
+def plain_message(raw: Raw) -> list[UnifiedMessage] | None:
+    """What ``any_message`` reads, in one look; None for a message that says anything else."""
+    try:
+        message = _plain(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    role, said, config = message.role, message.content, message.output_config
+    ext: Ext = {} if config == ABSENT else {NAME: {"output_config": config}}
+    if isinstance(said, str):
+        return [UnifiedMessage(role=role, content=(TextContent(text=said),), ext=ext)]
+    return _split(role, tuple([part_of(block, _ORIGIN) for block in said]), ext)
+
+
+def plain_system(raw: Raw) -> tuple[Content, ...] | None:
+    """As ``plain_message``, of ``system``."""
+    try:
+        return content_of(_only_text(raw))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def any_message(raw: Raw, path: str) -> list[UnifiedMessage]:
+    """Raises Malformed."""
     level = Level(raw, path)
     role = _ROLES.get(level.need("role", STRING))
     if role is None:
@@ -148,15 +210,15 @@ def _message(raw: Raw, path: str) -> Iterator[UnifiedMessage]:
     if "content" not in level.fields:
         raise Malformed(f"{path}.content", "the field is required")
     content = parse_content(level.fields.pop("content"), f"{path}.content", _ORIGIN)
-    ext = unknown(level)
+    return _split(role, content, unknown(level))
+
+
+def _split(role: Role, content: tuple[Content, ...], ext: Ext) -> list[UnifiedMessage]:
+    """One message; a user message with tool results becomes a tool message and the rest of it."""
     if role == "user":
-        results = tuple(part for part in content if isinstance(part, ToolResultContent))
+        results = tuple([part for part in content if type(part) is ToolResultContent])
         if results:
-            rest: tuple[Content, ...] = tuple(
-                part for part in content if not isinstance(part, ToolResultContent)
-            )
-            yield UnifiedMessage(role="tool", content=results, ext=ext)
-            if rest:
-                yield UnifiedMessage(role="user", content=rest)
-            return
-    yield UnifiedMessage(role=role, content=content, ext=ext)
+            rest = tuple([part for part in content if type(part) is not ToolResultContent])
+            found = [UnifiedMessage(role="tool", content=results, ext=ext)]
+            return [*found, UnifiedMessage(role="user", content=rest)] if rest else found
+    return [UnifiedMessage(role=role, content=content, ext=ext)]

@@ -30,6 +30,7 @@ def event(name: str, **members: object) -> Frame:
 
 
 _DELTA = b'{"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}'
+_TEXT = b'{"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":%b}}'
 
 
 class BlockEvents:
@@ -43,8 +44,12 @@ class BlockEvents:
         self.count += 1
         return frame
 
+    def text(self, text: str) -> Frame:
+        """A text delta: nearly all events of a stream are these."""
+        return Frame("content_block_delta", _TEXT % (self.count - 1, msgspec.json.encode(text)))
+
     def delta(self, kind: str, field: str, value: object) -> Frame:
-        # Nearly all events of a stream are these: written here, at half the cost of ``event``.
+        # Written here, at half the cost of ``event``.
         if isinstance(value, str):
             words = (self.count - 1, kind.encode(), field.encode(), msgspec.json.encode(value))
             return Frame("content_block_delta", _DELTA % words)
@@ -88,7 +93,7 @@ class Slot:
         return []
 
     def feed(self, delta: PartDelta) -> list[Frame]:
-        if isinstance(delta.value, Proof):
+        if not isinstance(delta.value, str) and isinstance(delta.value, Proof):
             self.proof = delta.value
             return []
         return self.write(delta)
@@ -126,24 +131,28 @@ class TextSlot(Slot):
         self._opened = False
         self._text: list[str] = []
 
-    def write(self, delta: PartDelta) -> list[Frame]:
-        if isinstance(delta.value, Citation):
-            return self._cite(delta.value)
-        if delta.kind == "audio" or isinstance(delta.value, Proof):
-            return []
+    def feed(self, delta: PartDelta) -> list[Frame]:
         text = delta.value
-        if not text:
+        if self._opened and text and isinstance(text, str) and delta.kind != "audio":
+            # Nearly all deltas are these.
+            self._text.append(text)
+            return [self.events.text(text)]
+        return super().feed(delta)
+
+    def write(self, delta: PartDelta) -> list[Frame]:
+        text = delta.value
+        if not isinstance(text, str):
+            return self._cite(text) if isinstance(text, Citation) else []
+        if not text or delta.kind == "audio":
             return []
-        out: list[Frame] = []
-        if not self._opened:
-            self._held = text = self._held + text
-            if text.isspace() and not self._own:
-                return []
-            self._opened = True
-            out.append(self.events.start({"type": "text", "text": ""}))
-            out += [frame for citation in self._cited for frame in self._cite(citation)]
+        self._held = text = self._held + text
+        if text.isspace() and not self._own:
+            return []
+        self._opened = True
+        out = [self.events.start({"type": "text", "text": ""})]
+        out += [frame for citation in self._cited for frame in self._cite(citation)]
         self._text.append(text)
-        out.append(self.events.delta("text_delta", "text", text))
+        out.append(self.events.text(text))
         return out
 
     def _cite(self, citation: Citation) -> list[Frame]:

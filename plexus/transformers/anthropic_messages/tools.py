@@ -1,12 +1,14 @@
 """Tool definitions and tool choice, both ways (anthropic-messages.md §5, mappings.md §5)."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 from msgspec import Raw
 
 from plexus.transformers.anthropic_messages.cache import CacheMarkers
 from plexus.transformers.anthropic_messages.content import NAME, parse_cache, server_kind
+from plexus.transformers.anthropic_messages.plain_blocks import Cache, cache_of
 from plexus.transformers.anthropic_messages.reader import (
     BOOLEAN,
     STRING,
@@ -40,10 +42,44 @@ _KNOWN_CHOICES = "expected auto, any, tool or none"
 
 def parse_tools(raws: list[Raw] | None, path: str) -> tuple[UnifiedTool, ...]:
     """Raises Malformed."""
-    return tuple([_parse_tool(raw, f"{path}[{n}]") for n, raw in enumerate(raws or ())])
+    return tuple(
+        [plain_tool(raw) or parse_tool(raw, f"{path}[{n}]") for n, raw in enumerate(raws or ())]
+    )
 
 
-def _parse_tool(raw: Raw, path: str) -> UnifiedTool:
+class _Function(msgspec.Struct, forbid_unknown_fields=True):
+    """A function as nearly all are; of any other each member is looked at."""
+
+    name: str
+    input_schema: Raw
+    description: str | None = None
+    type: Literal["custom", "function"] | None = None
+    strict: bool | None = None
+    cache_control: Cache | None = None
+
+
+_function = msgspec.json.Decoder(_Function).decode
+
+
+def plain_tool(raw: Raw) -> FunctionTool | None:
+    """What ``parse_tool`` reads, in one look; None for a tool that says anything else."""
+    try:
+        seen = _function(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if bytes(memoryview(seen.input_schema)[:1]) != b"{":
+        return None
+    return FunctionTool(
+        name=seen.name,
+        description=seen.description,
+        parameters=seen.input_schema,
+        strict=seen.strict,
+        cache_control=cache_of(seen.cache_control),
+    )
+
+
+def parse_tool(raw: Raw, path: str) -> UnifiedTool:
+    """Raises Malformed."""
     level = Level(raw, path)
     kind = level.take("type", STRING)
     if kind is not None and kind not in ("custom", "function"):

@@ -72,7 +72,7 @@ def _add(
     if message.name is not None:
         log.note("message.name", f"{path}.name")
     items: list[Item] = [(part, f"{path}.content[{n}]") for n, part in enumerate(message.content)]
-    fields = _fields(message, path, log)
+    fields = _fields(message, path, log) if message.ext else {}
     role: TurnRole = "assistant" if message.role == "assistant" else "user"
     if message.role in ("system", "developer"):
         last = turns[-1].role if turns else None
@@ -125,8 +125,8 @@ def _answered(turns: list[Turn], log: LossLog) -> list[Turn]:
             out.append(_synthetic(calls, ids, log))
         out.append(turn)
         if turn.role == "assistant":
-            calls = [part for part, _ in turn.items if isinstance(part, ToolCallContent)]
-            ids = turn.ids = _ids(calls, used)
+            calls = [part for part, _ in turn.items if type(part) is ToolCallContent]
+            ids = turn.ids = _ids(calls, used) if calls else {}
     if calls:
         out.append(_synthetic(calls, ids, log))
     return out
@@ -155,7 +155,7 @@ def _order_results(
     rest: list[Item] = []
     for item in turn.items:
         part, path = item
-        if not isinstance(part, ToolResultContent):
+        if type(part) is not ToolResultContent:
             rest.append(item)
         elif part.tool_call_id not in ids or part.tool_call_id in results:
             log.note("part.tool_result.orphan", path)

@@ -4,6 +4,7 @@ from msgspec import Raw, Struct
 
 from plexus.transformers.anthropic_messages.content import NAME
 from plexus.transformers.anthropic_messages.reader import INTEGER, STRING, Level
+from plexus.unified.content import Ext
 from plexus.unified.response import UnifiedUsage
 
 _TTL_FIELDS = (("ephemeral_5m_input_tokens", "5m"), ("ephemeral_1h_input_tokens", "1h"))
@@ -38,24 +39,47 @@ def parse_usage(fields: dict[str, Raw] | None, path: str = "usage") -> ReadUsage
         count = split.take(name, INTEGER) if split is not None else None
         if count:
             by_ttl[ttl] = count
-    if written is None and by_ttl:
-        written = sum(by_ttl.values())
     details = level.object("output_tokens_details")
     tools = level.object("server_tool_use")
     tier = level.take("service_tier", STRING)
+    usage = counted(
+        uncached,
+        output,
+        read,
+        written,
+        by_ttl,
+        None if details is None else details.take("thinking_tokens", INTEGER),
+        {} if tools is None else _requests(tools),
+        {NAME: level.fields} if level.fields else {},
+    )
+    return ReadUsage(usage, tier)
+
+
+def counted(
+    uncached: int,
+    output: int,
+    read: int | None,
+    written: int | None,
+    by_ttl: dict[str, int],
+    thinking: int | None,
+    requests: dict[str, int],
+    ext: Ext,
+) -> UnifiedUsage:
+    """Canonical counts; ``written`` is the sum of ``by_ttl`` where only that is known."""
+    if written is None and by_ttl:
+        written = sum(by_ttl.values())
     prompt = uncached + (read or 0) + (written or 0)
-    usage = UnifiedUsage(
+    return UnifiedUsage(
         prompt_tokens=prompt,
         completion_tokens=output,
         total_tokens=prompt + output,
         cache_read_tokens=read,
         cache_write_tokens=written,
         cache_write_by_ttl=by_ttl,
-        reasoning_tokens=None if details is None else details.take("thinking_tokens", INTEGER),
-        server_tool_requests={} if tools is None else _requests(tools),
-        ext={NAME: level.fields} if level.fields else {},
+        reasoning_tokens=thinking,
+        server_tool_requests=requests,
+        ext=ext,
     )
-    return ReadUsage(usage, tier)
 
 
 def _requests(level: Level) -> dict[str, int]:
@@ -89,5 +113,6 @@ def format_usage(usage: UnifiedUsage, tier: str | None = None) -> dict[str, obje
         out["server_tool_use"] = {f"{tool}_requests": n for tool, n in requests.items()}
     if tier in ("standard", "priority", "batch"):
         out["service_tier"] = tier
-    out.update(usage.ext.get(NAME, {}))
+    if usage.ext:
+        out.update(usage.ext.get(NAME, {}))
     return out

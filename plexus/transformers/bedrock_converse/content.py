@@ -6,8 +6,8 @@ import contextlib
 
 from msgspec import Raw
 
+from plexus.transformers.anthropic_messages.calls import client_call
 from plexus.transformers.anthropic_messages.reader import INTEGER, LIST, OBJECT, STRING, Level
-from plexus.transformers.anthropic_messages.response import client_call
 from plexus.transformers.base import WireRequest
 from plexus.transformers.bedrock_converse.models import CLAUDE, NAME, family_of
 from plexus.transformers.jsontext import compact

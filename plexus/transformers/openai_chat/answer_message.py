@@ -166,7 +166,7 @@ class _Sorted:
         text = "".join(self._texts)
         out: Wire = {"role": "assistant", "content": text if text or not silent else None}
         out["refusal"] = self.refusal
-        if reasoning:
+        if reasoning and (self._thinking or self._signed or self._text_proof is not None):
             self._reasoning(out)
         if legacy and self.calls:
             first = self.calls[0]

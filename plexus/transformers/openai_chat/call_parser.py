@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from plexus.transformers.openai_chat.choice_parser import PartMaker
 
 _text = msgspec.json.Decoder(str).decode
-_HARMONY = "<|"
+HARMONY = "<|"
+"""The beginning of a mark of the harmony format."""
 
 
 class _Function(Struct):
@@ -188,7 +189,7 @@ class CallParser:
             # Ids must be unique and stable; some vendors send none, or one for all.
             call.id = "call_" + base62(f"{self._maker.seed} {self._choice} {len(self._ids)}")
         self._ids.add(call.id)
-        self.malformed = self.malformed or _HARMONY in call.name
+        self.malformed = self.malformed or HARMONY in call.name
         name = self._maker.names.get(call.name, call.name)
         if call.kind == "function" and call.name in self._custom:
             call.kind, call.held = "custom", True

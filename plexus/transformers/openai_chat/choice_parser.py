@@ -1,6 +1,6 @@
 """One choice of a chat answer: its text, reasoning, calls and the rest, part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec import Raw, Struct
@@ -208,11 +208,7 @@ class ChoiceParser:
         if "annotations" in delta:
             self._citations += parse_annotations(delta["annotations"])
         if "tool_calls" in delta:
-            for fragment in _fragments(delta["tool_calls"]) or ():
-                self._release()
-                self._close_thinking()
-                self._close_text()
-                self._calls.read(fragment, whole)
+            self.call(_fragments(delta["tool_calls"]) or (), whole)
         if "function_call" in delta and delta["function_call"] != NULL:
             self._close_text()
             self._calls.read_legacy(delta["function_call"])
@@ -226,7 +222,19 @@ class ChoiceParser:
             if delta[name] != NULL:
                 self._message_ext[name] = delta[name]
 
+    def call(self, fragments: Iterable[Fragment], whole: bool = False) -> None:
+        """``tool_calls``; ``whole``: of an answer that is no stream."""
+        for fragment in fragments:
+            self._release()
+            self._close_thinking()
+            self._close_text()
+            self._calls.read(fragment, whole)
+
     # -- reasoning -------------------------------------------------------------------------------
+
+    def think(self, text: str) -> None:
+        """Reasoning of one of the plain fields, or between marks."""
+        self._act(self._reader.plain(text))
 
     def _read_reasoning(self, delta: dict[str, Raw]) -> None:
         """Details where they say something readable, else the plain field, never both (T61)."""
@@ -236,13 +244,17 @@ class ChoiceParser:
             for name in PLAIN_FIELDS:
                 text = _plain(delta[name]) if name in delta else None
                 if text:
-                    self._act(self._reader.plain(text))
+                    self.think(text)
                     break
         for entry in entries:
             self._act(self._reader.entry(entry))
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:
+            if type(action) is Add:
+                if self._thinking is not None:
+                    self._maker.add(self._thinking, action.kind, action.value, action.sub)
+                continue
             match action:
                 case Open(part=part, whole=whole):
                     self._close_text()
@@ -252,8 +264,6 @@ class ChoiceParser:
                     if whole:
                         self._maker.close(self._thinking)
                         self._thinking = None
-                case Add(kind=kind, value=value, sub=sub) if self._thinking is not None:
-                    self._maker.add(self._thinking, kind, value, sub)
                 case CallProof(id=call_id, proof=proof):
                     self._calls.prove(call_id, proof)
                 case _:
@@ -289,7 +299,7 @@ class ChoiceParser:
             case TextContent(text=text):
                 self.say(text)
             case ThinkingContent(text=text) if text:
-                self._act(self._reader.plain(text))
+                self.think(text)
             case RefusalContent(text=text):
                 self._read_refusal(text)
             case ThinkingContent():
@@ -299,7 +309,11 @@ class ChoiceParser:
 
     def say(self, text: str) -> None:
         """Text of the answer."""
-        if self._start is not None:
+        if text and self._text is not None and self._start is None and self._thinking is None:
+            # What ``_write`` does with nearly all text.
+            self._maker.add(self._text, "text", text)
+            self._text_length += len(text)
+        elif self._start is not None:
             self._take(self._start.feed(text))
         elif text:
             self._write(text)
@@ -312,12 +326,13 @@ class ChoiceParser:
     def _take(self, pieces: Pieces) -> None:
         for thinking, text in pieces:
             if thinking:
-                self._act(self._reader.plain(text))
+                self.think(text)
             else:
                 self._write(text)
 
     def _write(self, text: str) -> None:
-        self._close_thinking()
+        if self._thinking is not None:
+            self._close_thinking()
         if self._text is None:
             self._open_text()
         if self._text is not None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.openai_chat.answer_message import proof_detail
 from plexus.transformers.openai_chat.content import format_text
 from plexus.transformers.openai_chat.format_parts import Writing, compact, note_text, write_part
@@ -27,7 +28,7 @@ from plexus.unified.content import (
     ToolResultContent,
     VideoContent,
 )
-from plexus.unified.request import UnifiedMessage
+from plexus.unified.request import Role, UnifiedMessage
 
 Wire = dict[str, Any]
 GEMINI = "gemini"
@@ -53,11 +54,21 @@ class MessageWriter:
 
     def write(self, messages: tuple[UnifiedMessage, ...]) -> list[Wire]:
         for number, message in enumerate(messages):
-            self._message(message, f"messages[{number}]")
+            text = plain_text(message)
+            if text is None:
+                self.any_message(message, f"messages[{number}]")
+                continue
+            if self._waiting or self._media:
+                self._settle()
+            role: str = message.role
+            if role == "system" or role == "developer":
+                role = self._role(message.role)
+            self.messages.append({"role": role, "content": text})
         self._settle()
         return self.messages
 
-    def _message(self, message: UnifiedMessage, path: str) -> None:
+    def any_message(self, message: UnifiedMessage, path: str) -> None:
+        """A message, whatever is in it."""
         if message.ext.keys() - {NAME}:
             self._writing.log.note("extra", path)
         if message.role == "assistant":
@@ -85,7 +96,7 @@ class MessageWriter:
         out: Wire = {"role": self._role(message.role), "content": compact(content)}
         self._finish(out, message)
 
-    def _role(self, role: str) -> str:
+    def _role(self, role: Role) -> str:
         if role == "tool":
             return "user"
         wanted = self._writing.target.capabilities.system_role
@@ -270,6 +281,21 @@ class MessageWriter:
         if not self._writing.native:
             return {}
         return {k: v for part in message.thinking for k, v in part.ext.get(NAME, {}).items()}
+
+
+def plain_text(message: UnifiedMessage) -> str | None:
+    """The text of a message that is one text and nothing else, whoever says it; None for others.
+
+    Nearly all messages are such.  Nothing here is another truth: what is written of them is what
+    ``any_message`` would write, and a test holds that for every recorded request.
+    """
+    parts = message.content
+    if len(parts) != 1 or message.ext or message.name is not None or message.role == "tool":
+        return None
+    part = parts[0]
+    if type(part) is not TextContent or part.cache_control or part.ext or part.citations:
+        return None
+    return None if part.text.startswith(ATTRIBUTION) else part.text
 
 
 def _signed(message: UnifiedMessage) -> UnifiedMessage:

@@ -66,9 +66,9 @@ def write_tools(request: UnifiedChatRequest, writing: Writing, names: ToolNames)
                 writing.log.note("tool.server", path)
             case ClientBuiltinTool():
                 writing.log.note("tool.builtin", path)
-        if isinstance(tool, CustomTool) and tool.ext.keys() - {NAME}:
+        if type(tool) is CustomTool and tool.ext.keys() - {NAME}:
             writing.log.note("tool.ext", path)
-        if isinstance(tool, FunctionTool | CustomTool) and tool.name in seen:
+        if tool.name in seen and isinstance(tool, FunctionTool | CustomTool):
             raise unsupported(f"two tools have the name of {path}", path)
         seen.add(tool.name)
     most = capabilities.tools_max or (TOOL_LIMIT if writing.target.family == FAMILY else None)
@@ -106,15 +106,13 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
         function["description"] = _description(tool.description, path, writing)
     if tool.parameters is not None:
         function["parameters"] = _fitted(with_properties(tool.parameters), path, writing)
-    refused = refuses_strict(writing.dialect, tool.parameters)
-    if tool.strict and (refused or capabilities.strict_tools is False):
+    refused = capabilities.strict_tools is False
+    if tool.strict and (refused or refuses_strict(writing.dialect, tool.parameters)):
         writing.log.note("tool.strict", path)
-    elif tool.strict is not None and capabilities.strict_tools is not False:
+    elif tool.strict is not None and not refused:
         function["strict"] = tool.strict
-    if not capabilities.known_fields_only:
-        function.update(tool.ext.get(NAME, {}))
-    if tool.ext.keys() - ({NAME} if not capabilities.known_fields_only else set()):
-        writing.log.note("tool.ext", path)
+    if tool.ext:
+        _write_own(function, tool, path, writing)
     out: dict[str, Any] = {"type": "function", "function": function}
     if tool.cache_control is not None:
         marked = capabilities.cache_breakpoints is not False and writing.native
@@ -124,6 +122,15 @@ def _function(tool: FunctionTool, path: str, writing: Writing, names: ToolNames)
         else:
             writing.log.note("part.cache_control", path)
     return out
+
+
+def _write_own(function: dict[str, Any], tool: FunctionTool, path: str, writing: Writing) -> None:
+    """What only chat clients say of a tool, unless the vendor refuses what it does not know."""
+    strict = writing.target.capabilities.known_fields_only
+    if not strict:
+        function.update(tool.ext.get(NAME, {}))
+    if tool.ext.keys() - (set() if strict else {NAME}):
+        writing.log.note("tool.ext", path)
 
 
 def _description(text: str, path: str, writing: Writing) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from plexus.transformers.ids import base62, openai_id
 
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME_LIMIT = 64
 
 
@@ -28,8 +29,8 @@ class ToolNames:
     """Client names to provider names: ``[A-Za-z0-9_-]{1,64}``, never two for one."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._forward: dict[str, str] = {}
-        self._taken = {name for name in names if _is_legal(name)}
+        self._forward = {name: name for name in names if _LEGAL.fullmatch(name)}
+        self._taken = set(self._forward)
 
     def __call__(self, name: str) -> str:
         known = self._forward.get(name)
@@ -43,7 +44,7 @@ class ToolNames:
         return {new: old for old, new in self._forward.items() if new != old}
 
     def _choose(self, name: str) -> str:
-        if _is_legal(name):
+        if _LEGAL.fullmatch(name):
             return name
         clean = _ILLEGAL.sub("_", name)
         if not clean or len(clean) > _NAME_LIMIT or clean in self._taken:
@@ -51,7 +52,3 @@ class ToolNames:
             clean = clean[:55] + "_" + hashlib.sha256(name.encode()).hexdigest()[:8]
         self._taken.add(clean)
         return clean
-
-
-def _is_legal(name: str) -> bool:
-    return 0 < len(name) <= _NAME_LIMIT and _ILLEGAL.search(name) is None

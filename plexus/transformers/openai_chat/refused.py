@@ -43,6 +43,8 @@ ROWS = {
 }
 """Members that may be left out, and the row of the loss table that says so."""
 
+_BUT_TIERS = tuple(name for name in EXTRAS if name != "service_tier")
+
 KEPT = frozenset({"model", "messages", "stream", "tools", "response_format", "n"})
 """Members without which the request would mean something else."""
 
@@ -68,8 +70,7 @@ def refused(capabilities: Capabilities, thinks: bool = False) -> tuple[str, ...]
     """The members that a vendor does not take; ``thinks``: nor beside thinking."""
     names = capabilities.drop or ()
     if capabilities.openai_extras is False:
-        tiers = capabilities.service_tiers is not None
-        names += tuple(name for name in EXTRAS if not (tiers and name == "service_tier"))
+        names += EXTRAS if capabilities.service_tiers is None else _BUT_TIERS
     return names + (capabilities.thinking_drop or ()) if thinks else names
 
 

@@ -27,6 +27,7 @@ from plexus.transformers.openai_chat.reasoning import write_reasoning
 from plexus.transformers.openai_chat.refused import leave_out, refused, says_something
 from plexus.transformers.openai_chat.system import place_system
 from plexus.transformers.unread import unread
+from plexus.transformers.usual import is_usual
 from plexus.unified.content import ToolCallContent
 from plexus.unified.request import UnifiedChatRequest
 
@@ -49,42 +50,61 @@ _ELSEWHERE = (
     "truncation",
 )
 """Fields of other dialects that chat has no member for."""
+_TOKENS = ("frequency_penalty", "presence_penalty", "logit_bias", "logprobs")
+"""Hardly ever set; written as the client did, behind temperature and top_p."""
 
 Body = dict[str, Any]
 
 
 def format_request(request: UnifiedChatRequest, target: TargetModel) -> WireRequest:
-    """Raises PlexusError (400) for what chat cannot mean at all."""
-    log = LossLog(REQUEST_LOSSES)
-    writing = Writing(target, log, request.source.dialect == NAME, request.source.dialect)
+    """Raises PlexusError (400) for what chat cannot mean at all.
+
+    Parts of the work that nothing is asked of are not entered.
+    """
+    log, source = LossLog(REQUEST_LOSSES), request.source
+    writing = Writing(target, log, source.dialect == NAME, source.dialect)
     names = ToolNames(_tool_names(request))
+    usual = is_usual(request)
     body: Body = {"model": target.model, "messages": []}
     prefix = _write_conversation(body, request, writing, names)
     _write_limits(body, request, writing)
-    _write_sampling(body, request, writing)
+    _write_sampling(body, request, writing, usual)
     thinks = _write_reasoning(body, request, writing)
-    _write_options(body, request, writing)
-    _write_identity(body, request, writing)
-    _note_elsewhere(request, log)
+    _write_rest(body, request, writing, usual)
     if request.stream:
         body["stream"] = True
         options = _stream_options(request, writing)
         if options:
             body["stream_options"] = options
-    for name, value in request.extra.get(NAME, {}).items():
-        body.setdefault(name, value)
+    if request.extra:
+        for name, value in request.extra.get(NAME, {}).items():
+            body.setdefault(name, value)
     _fit(body, writing, thinks)
+    forwarded = FORWARDED_HEADERS if writing.native else TRACING
     return WireRequest(
         target=target,
         path=PATH,
         body=msgspec.json.encode(body),
-        headers=picked(request.source, FORWARDED_HEADERS if writing.native else TRACING),
+        headers=() if forwarded.isdisjoint(source.headers) else picked(source, forwarded),
         stream=request.stream,
         warnings=log.warnings,
         tool_names=names.back,
-        custom_tools=custom_tools(request, writing, names),
+        custom_tools=custom_tools(request, writing, names) if request.tools else frozenset(),
         prefix=prefix,
     )
+
+
+def _write_rest(body: Body, request: UnifiedChatRequest, writing: Writing, usual: bool) -> None:
+    """What is hardly ever said; a session's cache key comes with no member at all."""
+    keyed = writing.target.capabilities.cache_breakpoints and not writing.native
+    if not usual:
+        _write_options(body, request, writing)
+    if not usual or keyed or request.user is not None:
+        _write_identity(body, request, writing)
+    if not usual:
+        _note_elsewhere(request, writing.log)
+    if request.reasoning is not None and (lost := unread(request.reasoning, NAME)):
+        writing.log.note("extra", lost)
 
 
 def _fit(body: Body, writing: Writing, thinks: bool) -> None:
@@ -125,7 +145,9 @@ def passthrough(call: ClientCall, target: TargetModel) -> WireRequest:
 def _tool_names(request: UnifiedChatRequest) -> list[str]:
     names = [tool.name for tool in request.tools]
     for message in request.messages:
-        names += [part.name for part in message.content if isinstance(part, ToolCallContent)]
+        for part in message.content:
+            if type(part) is ToolCallContent:
+                names.append(part.name)
     return names
 
 
@@ -134,15 +156,11 @@ def _write_conversation(
 ) -> str:
     """Messages, tools and the form of the answer; the prefix that the vendor will repeat."""
     messages = MessageWriter(writing, names).write(request.messages)
-    prefix = _write_prefill(messages, request, writing)
-    tools = write_tools(request, writing, names)
-    if tools:
-        body["tools"] = tools
-    choice = write_tool_choice(request, tools, writing, names)
-    if choice is not None:
-        body["tool_choice"] = choice
-    if request.parallel_tool_calls is not None and tools:
-        body["parallel_tool_calls"] = request.parallel_tool_calls
+    prefix = ""
+    if request.messages and request.messages[-1].role == "assistant":
+        prefix = _write_prefill(messages, request, writing)
+    if request.tools or request.tool_choice is not None:
+        _write_tools(body, request, writing, names)
     if request.response_format is not None:
         form, instruction = write_response_format(request.response_format, writing)
         if form is not None:
@@ -154,10 +172,23 @@ def _write_conversation(
     return prefix
 
 
+def _write_tools(
+    body: Body, request: UnifiedChatRequest, writing: Writing, names: ToolNames
+) -> None:
+    tools = write_tools(request, writing, names)
+    if tools:
+        body["tools"] = tools
+    choice = write_tool_choice(request, tools, writing, names)
+    if choice is not None:
+        body["tool_choice"] = choice
+    if request.parallel_tool_calls is not None and tools:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+
+
 def _write_prefill(messages: list[Any], request: UnifiedChatRequest, writing: Writing) -> str:
     """A last assistant message to be continued (mappings.md §4; vendors.md §6)."""
-    last = request.messages[-1] if request.messages else None
-    if last is None or last.role != "assistant" or last.tool_calls:
+    last = request.messages[-1]
+    if last.tool_calls:
         return ""
     capabilities = writing.target.capabilities
     if capabilities.prefix_field:
@@ -194,24 +225,25 @@ def _write_limits(body: Body, request: UnifiedChatRequest, writing: Writing) -> 
         body["n"] = request.n
 
 
-def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -> None:
+def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing, usual: bool) -> None:
+    temperature, top_p = request.temperature, request.top_p
+    if usual and temperature is None and top_p is None and request.top_k is None:
+        return
     capabilities, log = writing.target.capabilities, writing.log
-    temperature, highest = request.temperature, capabilities.temperature_max
+    highest = capabilities.temperature_max
     if temperature is not None and highest is not None and temperature > highest:
         log.note("temperature.range", "temperature")
         temperature = highest
-    top_p = request.top_p
     if capabilities.temperature_or_top_p and temperature is not None and top_p is not None:
         log.note("top_p")
         top_p = None
-    openai: dict[str, Any] = {
-        "temperature": temperature,
-        "top_p": top_p,
-        "frequency_penalty": request.frequency_penalty,
-        "presence_penalty": request.presence_penalty,
-        "logit_bias": request.logit_bias,
-        "logprobs": request.logprobs,
-    }
+    openai: dict[str, Any] = {"temperature": temperature, "top_p": top_p}
+    vendors: dict[str, Any] = {"top_k": request.top_k}
+    if not usual:
+        for name in _TOKENS:
+            openai[name] = getattr(request, name)
+        vendors["min_p"] = request.min_p
+        vendors["repetition_penalty"] = request.repetition_penalty
     for name, value in openai.items():
         if value is None:
             continue
@@ -225,11 +257,6 @@ def _write_sampling(body: Body, request: UnifiedChatRequest, writing: Writing) -
         count = body.pop("top_logprobs", 0)
         if "logprobs" in body:
             body["logprobs"] = (count or 1) if body["logprobs"] else 0
-    vendors: dict[str, Any] = {
-        "top_k": request.top_k,
-        "min_p": request.min_p,
-        "repetition_penalty": request.repetition_penalty,
-    }
     for name, value in vendors.items():
         if value is None:
             continue
@@ -344,8 +371,6 @@ def _note_elsewhere(request: UnifiedChatRequest, log: LossLog) -> None:
     for dialect, fields in request.extra.items():
         if dialect != NAME and fields:
             log.note("extra", next(iter(fields)))
-    if lost := unread(request.reasoning, NAME):
-        log.note("extra", lost)
 
 
 def _stream_options(request: UnifiedChatRequest, writing: Writing) -> dict[str, bool]:

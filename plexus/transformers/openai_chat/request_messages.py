@@ -1,9 +1,9 @@
 """Messages of a chat request, wire to unified (openai-chat.md §2; mappings.md §12)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
 from plexus.transformers.ids import base62
@@ -61,14 +61,16 @@ _NOBODY = Origin(UNKNOWN_FORMAT)
 
 def parse_messages(raw: Raw) -> tuple[UnifiedMessage, ...]:
     """``messages``.  Raises PlexusError with ``param``."""
-    legacy = _LegacyCalls()
+    legacy = LegacyCalls()
     return tuple(
-        _parse_message(item, f"messages[{number}]", legacy)
-        for number, item in enumerate(list_of(raw, "messages"))
+        [
+            plain_message(item) or any_message(item, f"messages[{number}]", legacy)
+            for number, item in enumerate(list_of(raw, "messages"))
+        ]
     )
 
 
-class _LegacyCalls:
+class LegacyCalls:
     """Ids for ``function_call``, which has none: its results name the function instead."""
 
     def __init__(self) -> None:
@@ -84,25 +86,70 @@ class _LegacyCalls:
         return self._open.get(name) or self.call(name)
 
 
-class _Plain(Struct, forbid_unknown_fields=True):
-    """The usual message: a string, and nothing beside it."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str
+class _Text(Struct, forbid_unknown_fields=True):
+    type: Literal["text"]
+    text: str
 
 
-_plain = msgspec.json.Decoder(_Plain).decode
+class _Function(Struct):
+    name: str
+    arguments: str
 
 
-def _parse_message(raw: Raw, path: str, legacy: _LegacyCalls) -> UnifiedMessage:
+class _Call(Struct, forbid_unknown_fields=True, kw_only=True):
+    id: Annotated[str, Meta(min_length=1)]
+    type: Literal["function"] = "function"
+    function: _Function
+
+
+class _Message(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A message as nearly all are: text, calls, or a result."""
+
+    role: Role
+    content: str | list[_Text] | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+    refusal: None = None
+
+
+_message = msgspec.json.Decoder(_Message).decode
+
+
+def plain_message(raw: Raw) -> UnifiedMessage | None:
+    """What ``any_message`` reads, in one look; None for a message that says anything else."""
     try:
-        plain = _plain(raw)
-    except msgspec.DecodeError:
-        return _parse_any(Level.of(raw, path), legacy)
-    return UnifiedMessage(role=plain.role, content=(TextContent(text=plain.content),))
+        seen = _message(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    role, said, calls, answers = seen.role, seen.content, seen.tool_calls, seen.tool_call_id
+    content: tuple[Content, ...] = ()
+    if isinstance(said, str):
+        content = (TextContent(text=said),)
+    elif said is not None:
+        content = tuple([TextContent(text=part.text) for part in said])
+    elif role != "assistant" and role != "tool":
+        return None
+    if role == "tool":
+        if calls is not None or answers is None:
+            return None
+        content = (ToolResultContent(tool_call_id=answers, content=content),)
+    elif answers is not None:
+        return None
+    elif calls is not None:
+        if role != "assistant":
+            return None
+        content += tuple(map(_called, calls))
+    return UnifiedMessage(role=role, content=content)
 
 
-def _parse_any(level: Level, legacy: _LegacyCalls) -> UnifiedMessage:
+def _called(call: _Call) -> ToolCallContent:
+    function = call.function
+    return ToolCallContent(id=call.id, name=function.name, arguments=function.arguments)
+
+
+def any_message(raw: Raw, path: str, legacy: LegacyCalls) -> UnifiedMessage:
+    """Raises PlexusError with ``param``."""
+    level = Level.of(raw, path)
     role = _ROLES.get(level.need("role", STR))
     if role is None:
         raise invalid(
@@ -146,7 +193,7 @@ def _mark_last(
 
 
 def _parse_result(
-    level: Level, name: str | None, legacy: _LegacyCalls
+    level: Level, name: str | None, legacy: LegacyCalls
 ) -> tuple[ToolResultContent, ...]:
     raw = level.raw("content")
     content = () if raw is None else parse_content(raw, level.at("content"))
@@ -158,7 +205,7 @@ def _parse_result(
     return (ToolResultContent(tool_call_id=call_id, content=content, name=name),)
 
 
-def _parse_assistant(level: Level, legacy: _LegacyCalls) -> tuple[Content, ...]:
+def _parse_assistant(level: Level, legacy: LegacyCalls) -> tuple[Content, ...]:
     """Thinking first, then text, refusal and audio, then the calls (canonical.md §2 rule 6)."""
     thinking, proofs = _parse_reasoning(level)
     raw = level.raw("content")
@@ -237,7 +284,7 @@ def _sign(parts: list[Content], proof: Proof) -> list[Content]:
 
 
 def _parse_calls(
-    level: Level, legacy: _LegacyCalls, proofs: dict[str, Proof]
+    level: Level, legacy: LegacyCalls, proofs: dict[str, Proof]
 ) -> list[ToolCallContent]:
     raw = level.raw("tool_calls")
     path = level.at("tool_calls")

@@ -73,10 +73,16 @@ def parse_request(call: ClientCall) -> UnifiedChatRequest:
 
 def _with_the_rest(request: UnifiedChatRequest, body: Level) -> UnifiedChatRequest:
     """The request with all that fewer clients send."""
+    some = body.rest.keys() <= _SOME
+    request = _with_some(request, body) if some else _with_all(request, body)
+    return replace(request, extra={NAME: body.rest}) if body.rest else request
+
+
+def _with_all(request: UnifiedChatRequest, body: Level) -> UnifiedChatRequest:
     tools, choice, legacy = _parse_tools(body)
     tier = body.take("service_tier", STR)
     newer = body.take("max_completion_tokens", INT)
-    request = replace(
+    return replace(
         request,
         source=replace(request.source, legacy_functions=True) if legacy else request.source,
         tools=tools,
@@ -111,7 +117,38 @@ def _with_the_rest(request: UnifiedChatRequest, body: Level) -> UnifiedChatReque
         speed="fast" if tier == "fast" else None,
         store=body.take("store", BOOL),
     )
-    return replace(request, extra={NAME: body.rest}) if body.rest else request
+
+
+_SOME = frozenset(
+    {
+        "max_completion_tokens",
+        "parallel_tool_calls",
+        "response_format",
+        "stop",
+        "tool_choice",
+        "tools",
+        "top_p",
+        "user",
+    }
+)
+"""What agents and frameworks send, and mostly nothing else."""
+
+
+def _with_some(request: UnifiedChatRequest, body: Level) -> UnifiedChatRequest:
+    """``_with_all`` of a body that has only these, without looking for the others."""
+    tools, choice, _ = _parse_tools(body)
+    newer = body.take("max_completion_tokens", INT)
+    return replace(
+        request,
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=body.take("parallel_tool_calls", BOOL),
+        response_format=_parse_format(body),
+        max_tokens=request.max_tokens if newer is None else newer,
+        top_p=body.take("top_p", FLOAT),
+        stop=_parse_stop(body),
+        user=body.take("user", STR),
+    )
 
 
 def _parse_object(body: Level, name: str) -> Raw | None:

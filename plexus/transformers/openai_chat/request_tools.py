@@ -3,13 +3,14 @@
 from typing import Literal
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from plexus.transformers.openai_chat.content import list_of, parse_cache_control
 from plexus.transformers.openai_chat.losses import NAME
 from plexus.transformers.openai_chat.reading import (
     BOOL,
     LIST,
+    NULL,
     OBJECT,
     STR,
     TEXT_OR_OBJECT,
@@ -33,7 +34,10 @@ _MODES: tuple[Literal["auto", "none", "required"], ...] = ("auto", "none", "requ
 def parse_tools(raw: Raw) -> tuple[UnifiedTool, ...]:
     """``tools``.  Raises PlexusError with ``param``."""
     return tuple(
-        _parse_tool(item, f"tools[{number}]") for number, item in enumerate(list_of(raw, "tools"))
+        [
+            plain_tool(item) or any_tool(item, f"tools[{number}]")
+            for number, item in enumerate(list_of(raw, "tools"))
+        ]
     )
 
 
@@ -45,7 +49,42 @@ def parse_functions(raw: Raw) -> tuple[UnifiedTool, ...]:
     )
 
 
-def _parse_tool(raw: Raw, path: str) -> UnifiedTool:
+class _Function(Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    description: str | None = None
+    parameters: Raw = NULL
+    strict: bool | None = None
+
+
+class _Tool(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A function as nearly all are."""
+
+    type: Literal["function"] = "function"
+    function: _Function
+
+
+_tool = msgspec.json.Decoder(_Tool).decode
+
+
+def plain_tool(raw: Raw) -> FunctionTool | None:
+    """What ``any_tool`` reads, in one look; None for a tool that says anything else."""
+    try:
+        seen = _tool(raw).function
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    parameters = None if seen.parameters == NULL else seen.parameters
+    if parameters is not None and bytes(memoryview(parameters)[:1]) != b"{":
+        return None
+    return FunctionTool(
+        name=seen.name,
+        description=seen.description,
+        parameters=parameters,
+        strict=seen.strict,
+    )
+
+
+def any_tool(raw: Raw, path: str) -> UnifiedTool:
+    """Raises PlexusError with ``param``."""
     level = Level.of(raw, path)
     kind = level.take("type", STR) or "function"
     if kind == "function":

@@ -3,9 +3,18 @@
 from collections.abc import Collection
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class _Top(Struct):
+    type: Raw = Raw()
+    properties: Raw = Raw()
+
+
+_top = msgspec.json.Decoder(_Top).decode
+_ABSENT, _OBJECT = Raw(), Raw(b'"object"')
 _FORBIDDEN = frozenset(
     {
         "contains",
@@ -31,10 +40,10 @@ _VALUES = frozenset({"const", "default", "enum", "examples"})
 
 def with_properties(schema: Raw) -> Raw:
     """OpenAI drops an object without ``properties``: an empty one is added."""
-    fields = _members(schema)
-    if "properties" in fields or bytes(fields.get("type", b"")) != b'"object"':
+    top = _top(schema)
+    if top.properties != _ABSENT or top.type != _OBJECT:
         return schema
-    return Raw(msgspec.json.encode({**fields, "properties": {}}))
+    return Raw(msgspec.json.encode({**_members(schema), "properties": {}}))
 
 
 def without(schema: Raw, keywords: Collection[str]) -> tuple[Raw, bool]:

@@ -52,6 +52,7 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 DONE = Frame("", b"[DONE]")
 _NOTHING = Raw(b"{}")
+_TEXT = b'%b,"choices":[{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}]%b'
 _MOST_CHOICES = 128
 """``n`` is no larger; a provider may name any choice."""
 
@@ -118,6 +119,14 @@ class ChatStreamFormatter:
         self._frames: list[Frame] = []
 
     def feed(self, chunk: StreamChunk) -> list[Frame]:
+        if type(chunk) is PartDelta and chunk.kind == "text" and not self._ext:
+            state = self._parts[chunk.index]
+            choice = self._choices[state.number]
+            if choice.logprobs is None and isinstance(chunk.value, str):
+                # Nearly all chunks are these: ``_say`` would do the same in four calls.
+                choice.text_length += len(chunk.value)
+                words = (self._head, state.number, _encode(chunk.value), self._tail)
+                return [Frame("", _TEXT % words)]
         self._frames = []
         match chunk:
             case PartDelta():

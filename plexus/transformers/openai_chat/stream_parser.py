@@ -11,6 +11,7 @@ from msgspec import Meta, Raw, Struct
 
 from plexus.streaming.framing import Frame
 from plexus.transformers.base import WireRequest
+from plexus.transformers.openai_chat.call_parser import Fragment
 from plexus.transformers.openai_chat.choice_parser import ChoiceParser, PartMaker
 from plexus.transformers.openai_chat.errors import choice_error, error_in
 from plexus.transformers.openai_chat.losses import NAME
@@ -44,29 +45,36 @@ _NOISE = frozenset({"obfuscation", "p"})
 """Padding that hides token lengths; it means nothing (traps.md T63)."""
 
 
-class _PlainDelta(Struct, forbid_unknown_fields=True):
-    content: str
+class _PlainDelta(Struct, forbid_unknown_fields=True, kw_only=True):
     role: str | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: None = None
+    tool_calls: list[Fragment] | None = None
 
 
-class _PlainChoice(Struct, forbid_unknown_fields=True):
-    delta: _PlainDelta
+class _PlainChoice(Struct, forbid_unknown_fields=True, kw_only=True):
     index: Annotated[int, Meta(ge=0, lt=CHOICE_LIMIT)] = 0
+    delta: _PlainDelta
     logprobs: None = None
     finish_reason: None = None
 
 
-class _PlainChunk(Struct, forbid_unknown_fields=True):
-    """A chunk that says some text and nothing else; it needs one look instead of six."""
+class _PlainChunk(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A chunk that says some text, reasoning or calls only; it needs one look instead of six.
 
-    choices: tuple[_PlainChoice]
+    Members stand in OpenAI's order, in which they are found at once.
+    """
+
     id: Raw = NULL
     object: Raw = NULL
     created: Raw = NULL
     model: Raw = NULL
     service_tier: Raw = NULL
-    usage: None = None
     system_fingerprint: Raw = NULL
+    choices: tuple[_PlainChoice]
+    usage: None = None
     obfuscation: Raw = NULL
 
 
@@ -97,9 +105,12 @@ class ChatStreamParser:
             return self.finish()
         if self._started:
             try:
-                return self._say(_plain(data))
-            except msgspec.ValidationError:
+                plain = _plain(data)
+            except msgspec.DecodeError:
+                # The reader below says what is wrong, if anything is.
                 pass
+            else:
+                return self._say(plain)
         return self.read(_members(data))
 
     def close(self) -> list[StreamChunk]:
@@ -160,8 +171,18 @@ class ChatStreamParser:
         self._out = self._maker.out = []
         if chunk.system_fingerprint != NULL:
             self._ext["system_fingerprint"] = chunk.system_fingerprint
-        choice = chunk.choices[0]
-        self._choice_parser(choice.index).say(choice.delta.content)
+        seen = chunk.choices[0]
+        choice = self._choices.get(seen.index) or self._choice_parser(seen.index)
+        delta = seen.delta
+        reasoning = delta.reasoning_content or delta.reasoning
+        if reasoning:
+            choice.think(reasoning)
+        if delta.content is not None:
+            choice.say(delta.content)
+        if delta.tool_calls:
+            choice.call(delta.tool_calls)
+            if choice.malformed:
+                return self._fail(malformed_call(self._wire.target.provider))
         return self._out
 
     def _choice_parser(self, index: int) -> ChoiceParser:

@@ -38,12 +38,23 @@ class Usage(Struct):
     prompt_cache_hit_tokens: Count = None
 
 
-_KNOWN = frozenset(Usage.__struct_fields__) | {"prompt_cache_miss_tokens"}
+class _Exact(Usage, forbid_unknown_fields=True):
+    """Usage that says nothing else, as OpenAI's."""
+
+    prompt_cache_miss_tokens: Raw = Raw()
+
+
+_KNOWN = frozenset(_Exact.__struct_fields__)
+_exact = msgspec.json.Decoder(_Exact).decode
 _usage = msgspec.json.Decoder(Usage).decode
 
 
 def parse_usage(raw: Raw) -> UnifiedUsage | None:
     """``usage`` of an answer; None when it has no counts.  Unknown members are kept."""
+    try:
+        return unify(_exact(raw), {})
+    except msgspec.DecodeError:
+        pass
     try:
         seen = _usage(raw)
         fields = _members(raw)
@@ -58,13 +69,20 @@ def unify(seen: Usage, ext: Ext) -> UnifiedUsage | None:
     if seen.prompt_tokens is None and seen.completion_tokens is None:
         return None
     prompt, completion = _int(seen.prompt_tokens) or 0, _int(seen.completion_tokens) or 0
-    before = seen.prompt_tokens_details or _NO_PROMPT
-    after = seen.completion_tokens_details or _NO_COMPLETION
+    total = _int(seen.total_tokens) or 0
+    before, after = seen.prompt_tokens_details, seen.completion_tokens_details
+    if before is None and after is None and seen.prompt_cache_hit_tokens is None:
+        return UnifiedUsage(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=max(total, prompt + completion),
+            ext=ext,
+        )
+    before, after = before or _NO_PROMPT, after or _NO_COMPLETION
     cached = _int(before.cached_tokens)
     if cached is None:
         cached = _int(seen.prompt_cache_hit_tokens)
     reasoning = _int(after.reasoning_tokens)
-    total = _int(seen.total_tokens) or 0
     if reasoning and total == prompt + completion + reasoning:
         completion += reasoning
     if cached is not None and cached > prompt:
@@ -102,6 +120,17 @@ def _int(value: Count) -> int | None:
 
 def format_usage(usage: UnifiedUsage) -> dict[str, object]:
     """``usage`` as chat clients read it; details only where something is known."""
+    out: dict[str, object] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
+    }
+    if usage == UnifiedUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+    ):
+        return out
     prompt = _present(
         cached_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
@@ -116,11 +145,6 @@ def format_usage(usage: UnifiedUsage) -> dict[str, object]:
         accepted_prediction_tokens=usage.accepted_prediction,
         rejected_prediction_tokens=usage.rejected_prediction,
     )
-    out: dict[str, object] = {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
-    }
     if prompt:
         out["prompt_tokens_details"] = prompt
     if completion:

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
 from plexus.transformers.openai_chat.plain_answer import plain_response
@@ -16,15 +17,41 @@ from tests.streams.corpus import CORPUS, recorded
 from tests.transformers.openai_chat.support import TARGET
 
 WIRE = WireRequest(target=TARGET, path="", body=b"")
-MESSAGES: list[Any] = [
+WIRES = (
+    WIRE,
+    replace(WIRE, tool_names={"f": "f!"}),
+    replace(WIRE, custom_tools=frozenset({"f"})),
+)
+
+
+def call(call_id: Any = "c", name: Any = "f", arguments: Any = "{}", **more: Any) -> Any:
+    return {"id": call_id, "function": {"name": name, "arguments": arguments}, **more}
+
+
+PLAIN: list[Any] = [
     {"role": "assistant", "content": "hello"},
     {"role": "assistant", "content": "é\n{", "refusal": None, "annotations": []},
+    {"role": "assistant", "content": None, "tool_calls": [call(type="function", index=1)]},
+    {"content": "x", "tool_calls": [call(), call("d", "g", '{"a": {}}', type="function")]},
+    {"content": "x", "tool_calls": [call(arguments="")]},
+    {"content": "x", "tool_calls": None},
+]
+MESSAGES: list[Any] = [
+    *PLAIN,
+    {"tool_calls": [call("x"), call("x")]},
+    {"tool_calls": [call(arguments='{"a": 1}{"b": 2}')]},
+    {"tool_calls": [call(name="f<|channel|>")]},
+    {"tool_calls": [call(name="")]},
+    {"tool_calls": [call(call_id=value) for value in ("", None, 3)]},
+    {"tool_calls": [call(arguments={"a": 1})]},
+    {"tool_calls": [call(type="custom", custom={"name": "c", "input": "x"})]},
+    {"tool_calls": [call(extra_content={"google": {"thought_signature": "s"}})]},
+    {"content": "", "tool_calls": []},
     {"content": ""},
     {"content": None},
     {"role": "assistant", "content": "hm", "refusal": "no"},
     {"role": "assistant", "content": "hm", "reasoning_content": "why"},
     {"content": "x", "annotations": [{"type": "url_citation", "url_citation": {"url": "u"}}]},
-    {"content": "x", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": ""}}]},
     {"content": "odd", "vendor": 1},
     {"content": [{"type": "text", "text": "Mistral"}]},
 ]
@@ -42,7 +69,7 @@ ODD: dict[str, list[Any]] = {
 
 
 def some_answer(source: random.Random) -> dict[str, Any]:
-    message = source.choice(MESSAGES[:2] * 6 + MESSAGES)
+    message = source.choice(PLAIN * 4 + MESSAGES)
     choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
     for name, values in {
         "index": [1, None],
@@ -66,10 +93,11 @@ def test_one_look_sees_what_many_see() -> None:
     plain = 0
     for _ in range(3000):
         body = json.dumps(some_answer(source)).encode()
-        found = plain_response(body, WIRE)
+        wire = source.choice(WIRES)
+        found = plain_response(body, wire)
         if found is not None:
             plain += 1
-            assert found == parse_any_response(body, WIRE), body
+            assert found == parse_any_response(body, wire), body
     assert 300 < plain < 2700
 
 

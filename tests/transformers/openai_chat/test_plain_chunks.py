@@ -1,4 +1,4 @@
-"""Chunks that only say text are read in one look; what comes out is the same as in six."""
+"""Chunks that only say text, reasoning or calls are read in one look, with the same outcome."""
 
 from __future__ import annotations
 
@@ -14,10 +14,38 @@ from plexus.transformers.openai_chat.stream_parser import ChatStreamParser
 from plexus.unified.chunks import StreamChunk, StreamError
 from tests.transformers.openai_chat.support import TARGET
 
-DELTAS: list[Any] = [
+
+def fragment(index: Any = 0, arguments: Any = "", **more: Any) -> Any:
+    return {"index": index, "function": {"arguments": arguments}, **more}
+
+
+def begin(index: int, call_id: Any, name: Any, arguments: str = "") -> Any:
+    function = {"name": name, "arguments": arguments}
+    return {"index": index, "id": call_id, "type": "function", "function": function}
+
+
+PLAIN: list[Any] = [
     {"content": "word "},
     {"content": "é\n{"},
     {"role": "assistant", "content": "again"},
+    {"content": None, "reasoning_content": "hm", "refusal": None},
+    {"reasoning": "or"},
+    {"content": "both", "reasoning_content": "", "reasoning": "hm"},
+    {"role": "assistant", "content": None, "tool_calls": [begin(0, "c", "f")]},
+    {"tool_calls": [fragment(0, '{"a":')]},
+    {"tool_calls": [fragment(0, "1}"), begin(1, "d", "g!", "{}")]},
+    {"tool_calls": []},
+]
+DELTAS: list[Any] = [
+    *PLAIN,
+    {"tool_calls": [begin(0, None, "f<|channel|>")]},
+    {"tool_calls": [begin(0, "e", "h", '{"a":1}{"b":2}')]},
+    {"tool_calls": [fragment(None, {"a": 1})]},
+    {"tool_calls": [fragment("0")]},
+    {"tool_calls": [fragment(0, "x", type="custom", custom={"name": "c", "input": "y"})]},
+    {"tool_calls": [fragment(0, extra_content={"google": {"thought_signature": "s"}})]},
+    {"reasoning_content": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "x"}]},
+    {"reasoning": {"content": "odd"}},
     {"content": ""},
     {"content": None},
     {"role": "assistant"},
@@ -33,7 +61,7 @@ DELTAS: list[Any] = [
 
 
 def some_chunk(source: random.Random) -> dict[str, Any]:
-    choice: dict[str, Any] = {"index": 0, "delta": source.choice(DELTAS[:3] * 4 + DELTAS)}
+    choice: dict[str, Any] = {"index": 0, "delta": source.choice(PLAIN * 4 + DELTAS)}
     for name, values in {
         "index": [1, None, 500, "0"],
         "logprobs": [None, {"content": []}],
