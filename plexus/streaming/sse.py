@@ -33,7 +33,9 @@ class SSEDecoder:
         buffer = self._buffer
         whole = data.endswith(b"\n\n") and not data.endswith(b"\n\n\n") and b"\r" not in data
         if whole and self._started and not buffer and len(data) <= self._limit:
-            # The usual read: whole events, LF alone.
+            # The usual read: whole events, LF alone; of a paced stream, one.
+            if data.find(b"\n\n") == len(data) - 2:
+                return [_parse(data)]
             return [_parse(block + b"\n\n") for block in data[:-2].split(b"\n\n")]
         buffer += data
         if not self._started and not self._skip_bom():
