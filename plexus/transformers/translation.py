@@ -52,7 +52,6 @@ from plexus.unified.chunks import (
 )
 from plexus.unified.content import (
     Content,
-    Proof,
     RefusalContent,
     ServerToolCallContent,
     ServerToolResultContent,
@@ -811,8 +810,8 @@ class TranslateStream(_Stream):
         """Keep the state the relay asks for."""
         match chunk:
             case PartDelta(index=index, value=value):
-                # A proof alone is no content a client could have acted on.
-                if value and not isinstance(value, Proof) and index not in self._own:
+                # Neither a proof nor a citation is content a client could have acted on.
+                if value and isinstance(value, str) and index not in self._own:
                     self.committed = True
             case PartStart(part=TextContent() | ThinkingContent() | RefusalContent()):
                 # Thinking that is redacted is a proof alone.

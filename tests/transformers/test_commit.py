@@ -43,6 +43,10 @@ SEARCH = [
     opened({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}, 1),
     stop(1),
 ]
+CITED = [
+    opened({"type": "text", "text": ""}, 2),
+    delta(2, type="citations_delta", citation={"type": "char_location", "cited_text": "x"}),
+]
 CALL = [opened({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}})]
 TEXT = [opened({"type": "text", "text": ""}, 2), delta(2, type="text_delta", text="so")]
 
@@ -61,14 +65,16 @@ def feed(to: StreamTranslation, events: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("client", [openai_chat, gemini], ids=["chat", "gemini"])
-@pytest.mark.parametrize("first", [REDACTED, SEARCH], ids=["redacted thinking", "server tool"])
+@pytest.mark.parametrize(
+    "first", [REDACTED, SEARCH, CITED], ids=["redacted thinking", "server tool", "citation"]
+)
 def test_what_no_client_can_read_or_answer_does_not_count(
     client: Dialect, first: list[dict[str, Any]]
 ) -> None:
     translated = stream(client)
     feed(translated, [START, *first])
     assert not translated.committed
-    feed(translated, TEXT)
+    feed(translated, TEXT[-1:] if first is CITED else TEXT)
     assert translated.committed
 
 
