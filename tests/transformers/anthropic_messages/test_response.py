@@ -226,6 +226,13 @@ def test_thinking_without_proof() -> None:
     assert found["signature"].startswith("plx1.") and open_envelope(found["signature"]) is None
 
 
+def test_proof_of_a_text_is_kept() -> None:
+    proof = Proof("AAAA", "signature", Origin("gemini"))
+    found = blocks(TextContent(text="so", proof=proof))
+    (sealed,) = [block for block in found if block["type"] == "thinking"]
+    assert open_envelope(sealed["signature"]) == proof
+
+
 def test_proof_of_a_call_stands_before_it() -> None:
     proof = Proof("AAAA", "signature", Origin("gemini"))
     found = blocks(

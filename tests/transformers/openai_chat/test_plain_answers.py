@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from plexus.transformers.base import WireRequest
+from plexus.transformers.capabilities import Capabilities
 from plexus.transformers.openai_chat.plain_answer import plain_response
 from plexus.transformers.openai_chat.response import parse_any_response
 from plexus.unified.errors import PlexusError
@@ -21,6 +22,11 @@ WIRES = (
     WIRE,
     replace(WIRE, tool_names={"f": "f!"}),
     replace(WIRE, custom_tools=frozenset({"f"})),
+    # What begins a text may be thinking, or the client's own words.
+    replace(WIRE, prefix="h"),
+    replace(
+        WIRE, target=replace(TARGET, capabilities=Capabilities(think_tags=("<think>", "</think>")))
+    ),
 )
 
 
@@ -30,6 +36,7 @@ def call(call_id: Any = "c", name: Any = "f", arguments: Any = "{}", **more: Any
 
 PLAIN: list[Any] = [
     {"role": "assistant", "content": "hello"},
+    {"role": "assistant", "content": "<think>hm</think>yes"},
     {"role": "assistant", "content": "é\n{", "refusal": None, "annotations": []},
     {"role": "assistant", "content": None, "tool_calls": [call(type="function", index=1)]},
     {"content": "x", "tool_calls": [call(), call("d", "g", '{"a": {}}', type="function")]},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
 import pytest
 
 from plexus.streaming.document import DocumentError, JsonBody
+from plexus.transformers.attribution import ATTRIBUTION
 from plexus.transformers.capabilities import TargetModel
 from plexus.transformers.losses import LossLog, LossWarning
 from plexus.transformers.openai_chat.names import ToolNames
@@ -53,6 +55,11 @@ def write(
     return found, log.warnings, getattr(made, "plain", 0)
 
 
+def _texts(body: bytes) -> list[str]:
+    """The first texts of a request."""
+    return re.findall(r'"(?:text|content)": "(\w[^"\\]*)"', body.decode())[:3]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_requests_of_every_dialect(dialect: str) -> None:
     """Recorded, made up, and mutated."""
@@ -60,6 +67,11 @@ def test_requests_of_every_dialect(dialect: str) -> None:
     seeds = requests(dialect)
     mutator = Mutator(seeds, random)
     bodies = [json.dumps(seed).encode() for seed in seeds]
+    # What Claude Code says of itself is no message of the user's (traps T18).
+    said = json.dumps(f"{ATTRIBUTION} cc_version=2").encode()
+    bodies += [
+        body.replace(json.dumps(text).encode(), said) for body in bodies for text in _texts(body)
+    ]
     bodies += [mutator.document() for _ in range(1500)]
     plain = read = 0
     for body in bodies:

@@ -451,3 +451,43 @@ def test_malformed_requests_name_the_place(fields: dict[str, Any], param: str | 
     found, said = refused(**fields)
     assert found == (param or "input[0].content[0].text")
     assert "robot" not in said and "hot" not in said
+
+
+ALONE: dict[str, Any] = {
+    "background": False,
+    "context_management": [{"type": "compaction"}],
+    "conversation": "conv_1",
+    "include": ["web_search_call.results"],
+    "instructions": "be brief",
+    "max_output_tokens": 9,
+    "max_tool_calls": 2,
+    "metadata": {"a": "b"},
+    "moderation": {"mode": "off"},
+    "parallel_tool_calls": False,
+    "previous_response_id": "resp_1",
+    "prompt": {"id": "pmpt_1"},
+    "prompt_cache_key": "k",
+    "prompt_cache_options": {"mode": "implicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning": {"effort": "low"},
+    "safety_identifier": "s",
+    "service_tier": "flex",
+    "store": True,
+    "stream_options": {"include_obfuscation": False},
+    "temperature": 0.5,
+    "text": {"verbosity": "low"},
+    "tool_choice": "auto",
+    "tools": [{"type": "function", "name": "f", "parameters": {}}],
+    "top_logprobs": 3,
+    "top_p": 0.5,
+    "truncation": "auto",
+    "user": "u",
+}
+
+
+@pytest.mark.parametrize("member", ALONE)
+def test_a_member_that_stands_alone_is_read(member: str) -> None:
+    """None is looked for only beside another one, and none of them is one that nobody knows."""
+    found = parse(**{member: ALONE[member]})
+    assert found.extra == {}
+    assert (found != parse()) == (member != "background")
