@@ -65,15 +65,18 @@ def rows(
 
 
 def _rows(part: str, said: frozenset[str], table: Iterable[Loss], native: bool) -> list[LossRow]:
-    from plexus.transformers.losses import ELSEWHERE
-
     return [
-        LossRow(part, loss.outcome, loss.field, loss.note, when, loss.reference)
+        LossRow(part, loss.outcome, loss.field, loss.note, _when(loss, native), loss.reference)
         for loss in table
         if loss.field in said and loss.outcome in ORDER
-        # What is true of every request on this way is no condition.
-        for when in [None if loss.condition == ELSEWHERE and not native else loss.condition]
     ]
+
+
+def _when(loss: Loss, native: bool) -> str | None:
+    """What is true of every request on its way is no condition."""
+    from plexus.transformers.losses import ELSEWHERE
+
+    return None if loss.condition == ELSEWHERE and not native else loss.condition
 
 
 class Tables:

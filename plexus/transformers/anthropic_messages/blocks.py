@@ -80,7 +80,7 @@ class BlockWriter:
             # Nearly all parts are these, and nothing below has anything to say of them.
             plain = text_block(part.text)
             if plain is not None:
-                self._markers.last = plain
+                self._markers.mark("messages", plain, None)
             return plain
         block = self._block(part, path, ids)
         if block is None:

@@ -65,7 +65,13 @@ def counted(
     requests: dict[str, int],
     ext: Ext,
 ) -> UnifiedUsage:
-    """Canonical counts; ``written`` is the sum of ``by_ttl`` where only that is known."""
+    """Canonical counts; ``written`` is the sum of ``by_ttl`` where only that is known.
+
+    A count below zero is none, as in every dialect.
+    """
+    uncached, output = max(uncached, 0), max(output, 0)
+    read = None if read is None or read < 0 else read
+    written = None if written is None or written < 0 else written
     if written is None and by_ttl:
         written = sum(by_ttl.values())
     prompt = uncached + (read or 0) + (written or 0)

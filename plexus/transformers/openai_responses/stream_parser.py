@@ -85,10 +85,10 @@ class _Item:
     """An output item on its way.
 
     ``parts``: content index → part number (calls and reasoning: 0).  ``seen``: what was passed on
-    of each text, by kind and index.
+    of each text, by kind and index.  ``called``: its part 0 is a call.
     """
 
-    __slots__ = ("done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen")
+    __slots__ = ("called", "done", "head", "id", "kind", "logprobs", "parts", "refusals", "seen")
 
     def __init__(self, kind: str, item_id: str | None, head: dict[str, Raw]) -> None:
         self.kind = kind
@@ -97,12 +97,18 @@ class _Item:
         self.parts: dict[int, int] = {}
         self.refusals: set[int] = set()
         self.seen: dict[tuple[DeltaKind, int], list[str]] = {}
+        self.called = False
         self.done = False
         self.logprobs = False
 
     def said(self, kind: DeltaKind, index: int) -> str:
         """One text as far as it was passed on."""
         return "".join(self.seen.get((kind, index), ()))
+
+
+def _misplaced(item: _Item) -> msgspec.ValidationError:
+    """The error for arguments that are of no call."""
+    return msgspec.ValidationError(f"arguments of a call for a {item.kind[:40]!r}")
 
 
 Place: TypeAlias = tuple[int | None, str | None, int]
@@ -284,7 +290,8 @@ class ResponsesStreamParser:
 
     def _open_call(self, item: _Item) -> int:
         if item.kind not in _CALLS:
-            raise msgspec.ValidationError(f"arguments of a call for a {item.kind[:40]!r}")
+            raise _misplaced(item)
+        item.called = True
         bare = {**item.head}
         bare.pop("arguments", None)
         if item.kind == "custom_tool_call":
@@ -349,7 +356,9 @@ class ResponsesStreamParser:
                 return
         elif kind == "tool_args":
             index = 0
-            if not item.parts:
+            if not item.called:
+                if item.parts:
+                    raise _misplaced(item)
                 # A call whose name is not known yet: all of it comes with its end.
                 if not text_of(item.head.get("name")):
                     return

@@ -208,6 +208,15 @@ def test_usage_is_estimated_when_the_provider_gave_none() -> None:
     assert (usage["input_tokens"], usage["output_tokens"]) == (20, 10)
 
 
+@pytest.mark.parametrize("vendor", [{}, {"vendor": 1}], ids=["in one look", "in many"])
+def test_counts_below_zero_are_none(vendor: dict[str, Any]) -> None:
+    usage = {"input_tokens": -1, "output_tokens": -2, "cache_read_input_tokens": -3, **vendor}
+    found = parsed({"type": "text", "text": "so"}, usage=usage).usage
+    assert found is not None
+    assert (found.prompt_tokens, found.completion_tokens, found.total_tokens) == (0, 0, 0)
+    assert found.cache_read_tokens is None
+
+
 def test_T22_foreign_proofs_travel_in_an_envelope() -> None:
     foreign = Proof("enc", "encrypted", Origin("openai", "p", "m"))
     (readable, hidden, own) = blocks(

@@ -573,3 +573,16 @@ def test_parts_close_with_what_the_client_saw() -> None:
     chunks = read(*TEXT)
     said_ = "".join(str(c.value) for c in chunks if isinstance(c, PartDelta) and c.kind == "text")
     assert said_ == stops(chunks)[0].text == "Hello"
+
+
+@pytest.mark.parametrize("kind", ["delta", "done"])
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("first", [[], [added(message(""))]], ids=["unannounced", "announced"])
+def test_arguments_for_the_text_of_a_message(
+    first: list[dict[str, Any]], index: int, kind: str
+) -> None:
+    """Found by the long fuzz: they are no part of the text, and no reason to fall over."""
+    text = {"item_id": "fc_1", "content_index": index, "part": {"type": "output_text"}}
+    part = event("content_part.added", 0, **text)
+    with pytest.raises(msgspec.ValidationError, match="arguments of a call for a 'message'"):
+        read(created(), *first, part, arguments("{}", 0, kind))
