@@ -642,6 +642,64 @@ def requests(dialect: str) -> list[Any]:
     return [*BUILT_IN_REQUESTS[dialect], *_documents(found.request for found in recorded(dialect))]
 
 
+USUAL_ANSWERS: dict[str, list[Any]] = {
+    "openai-chat": [
+        {
+            "id": "chatcmpl-1",
+            "created": 1,
+            "model": "m",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+        }
+        for message in (
+            {"role": "assistant", "content": "hello", "refusal": None},
+            {"role": "assistant", "content": "so", "reasoning_content": "hm"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+                ],
+            },
+        )
+    ],
+    "anthropic-messages": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+            "content": content,
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 3, "output_tokens": 4},
+        }
+        for content in (
+            [{"type": "text", "text": "hello"}],
+            [
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}},
+            ],
+        )
+    ],
+    "openai-responses": [],
+    "gemini": [
+        {
+            "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4},
+            "modelVersion": "m",
+            "responseId": "r",
+        }
+        for parts in (
+            [{"text": "hello"}],
+            [{"text": "hm", "thought": True}, {"text": "so"}],
+            [{"functionCall": {"name": "f", "args": {"a": 1}}}],
+        )
+    ],
+}
+"""What nearly every answer looks like: for tests of readers that know only that."""
+
+
 def answers(dialect: str) -> list[Any]:
     return [
         *BUILT_IN_ANSWERS[dialect],

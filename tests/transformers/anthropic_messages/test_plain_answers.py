@@ -15,7 +15,7 @@ from plexus.transformers.base import WireRequest
 from plexus.transformers.capabilities import TargetModel
 from plexus.unified.errors import PlexusError
 from tests.fuzz.mutate import Mutator
-from tests.fuzz.seeds import answers
+from tests.fuzz.seeds import USUAL_ANSWERS, answers
 from tests.streams.corpus import recorded, require_corpus
 
 TARGET = TargetModel(provider="p", model="m", family="anthropic")
@@ -108,7 +108,8 @@ def test_one_look_sees_what_many_see() -> None:
 
 
 def test_mutated_answers() -> None:
-    mutator = Mutator(answers("anthropic-messages"), random.Random(7))
+    seeds = answers("anthropic-messages") + 3 * USUAL_ANSWERS["anthropic-messages"]
+    mutator = Mutator(seeds, random.Random(7))
     assert sum(compared(mutator.document()) for _ in range(2000)) > 20
 
 

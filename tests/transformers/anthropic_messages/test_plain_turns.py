@@ -85,7 +85,7 @@ def test_made_conversations() -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_mutated_requests(dialect: str) -> None:
     mutator = Mutator(requests(dialect), random.Random(7))
-    found = [request for _ in range(1000) if (request := parsed(dialect, mutator.document()))]
+    found = [request for _ in range(1500) if (request := parsed(dialect, mutator.document()))]
     assert sum(map(compared, found)) > 50
 
 

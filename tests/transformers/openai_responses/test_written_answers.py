@@ -30,7 +30,7 @@ from plexus.unified.request import UnifiedChatRequest
 from plexus.unified.response import Choice, Finish, UnifiedChatResponse, UnifiedUsage
 from tests.fuzz.harness import DIALECTS, TARGETS, client_call, wire_request
 from tests.fuzz.mutate import Mutator
-from tests.fuzz.seeds import answers, requests
+from tests.fuzz.seeds import USUAL_ANSWERS, answers, requests
 from tests.transformers.openai_responses.support import NAME, answered, parse
 
 
@@ -64,7 +64,7 @@ def test_answers_of_every_dialect(dialect: str) -> None:
     """Recorded, made up, and mutated."""
     upstream, random = DIALECTS[dialect], Random(17)
     wire = wire_request(upstream, TARGETS[0])
-    seeds = answers(dialect)
+    seeds = answers(dialect) + 5 * USUAL_ANSWERS[dialect]
     mutator = Mutator(seeds, random)
     bodies = [json.dumps(seed).encode() for seed in seeds]
     bodies += [mutator.document() for _ in range(1500)]
