@@ -14,9 +14,9 @@ UV ?= $(BIN)/uv
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 18
 
-serve: .venv/.serve ## build plexus.json and serve it on 127.0.0.1:4000
+serve: .venv/.serve ## build plexus.json and serve it on 127.0.0.1:4000; PORT=N for another
 	$(BIN)/plexus build
-	exec $(BIN)/plexus serve
+	exec $(BIN)/plexus serve $(if $(PORT),--port $(PORT))
 
 test: .venv/.dev js ## run every test in its short form
 	$(BIN)/python -m pytest

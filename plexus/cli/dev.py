@@ -1,6 +1,7 @@
 """``dev``: serve, and after every good change of the config build again and restart.
 
-The server is a child process.  A config with mistakes leaves the old one running.
+The server is a child process.  A config with mistakes, or without its secrets, leaves the old one
+running.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from plexus.cli.paths import config_path, out_path, shown
 from plexus.compiler.output import OutputError, write
 from plexus.compiler.pipeline import examine, generated
 from plexus.compiler.source import LIMIT
-from plexus.manifest import digest
+from plexus.manifest import ManifestError, digest, verify
 from plexus.plain_files import plain_bytes
 
 _TURN = 0.2
+_SILENCE = 1.0
 _PATIENCE = 10.0
 _LAST_WORDS = 5.0
 
@@ -37,7 +39,7 @@ def dev(arguments: Namespace) -> int:
     server: subprocess.Popen[bytes] | None = None
     try:
         while True:
-            if watched.changed() and _built(config, out):
+            if watched.changed() and _built(config, out) and _complete(config, out):
                 server = _restarted(server, arguments, out)
             if server is not None and server.poll() is not None:
                 print(f"the server ended with code {server.returncode}", file=sys.stderr)
@@ -100,6 +102,23 @@ def _built(config: Path, out: Path) -> bool:
     return True
 
 
+def _complete(config: Path, out: Path) -> bool:
+    """Whether a server would find its secrets and files; an old one goes on without them."""
+    from plexus.gateway.loader import load
+    from plexus.gateway.server import CannotServe, check_secrets
+
+    try:
+        check_secrets(load(out, verify(out), config.absolute().parent), os.environ)
+    except CannotServe as problem:
+        print(f"{problem}\nset them and start dev again, or change the config", file=sys.stderr)
+        return False
+    except ManifestError as error:
+        # Another build was faster.
+        print(f"{shown(error.path)}: {error.message}", file=sys.stderr)
+        return False
+    return True
+
+
 def _restarted(
     server: subprocess.Popen[bytes] | None, arguments: Namespace, out: Path
 ) -> subprocess.Popen[bytes]:
@@ -122,11 +141,16 @@ def _stop(server: subprocess.Popen[bytes] | None) -> None:
     """
     if server is None or server.poll() is not None:
         return
+    server.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(_SILENCE)
+        return
+    print(f"waiting for open answers, {_PATIENCE:g} s at most", file=sys.stderr)
     for seconds in (_PATIENCE, _LAST_WORDS):
-        server.terminate()
         with suppress(subprocess.TimeoutExpired):
             server.wait(seconds)
             return
+        server.terminate()
     server.kill()
     server.wait()
 

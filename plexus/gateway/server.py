@@ -20,7 +20,7 @@ from plexus.gateway.limits import Limits
 from plexus.gateway.loader import Generation
 from plexus.gateway.protocol import bounded, websocket
 from plexus.gateway.secrets import MissingSecrets
-from plexus.gateway.services import Services, build
+from plexus.gateway.services import Services, build, needed
 from plexus.gateway.upstream.credential import CredentialError
 from plexus.gateway.workers import say, supervise
 from plexus.observe.logs import Logger
@@ -106,10 +106,22 @@ def make_services(
             limits=limits,
         )
     except MissingSecrets as problem:
-        listed = "\n".join(f"  {line}" for line in problem.problems)
-        raise CannotServe(f"secrets or files are missing or bad:\n{listed}") from None
+        raise _missing(problem) from None
     except CredentialError as problem:
         raise CannotServe(str(problem)) from None
+
+
+def check_secrets(generation: Generation, environment: Mapping[str, str]) -> None:
+    """Raises CannotServe naming every secret and file that is missing or bad."""
+    try:
+        needed(generation, environment)
+    except MissingSecrets as problem:
+        raise _missing(problem) from None
+
+
+def _missing(problem: MissingSecrets) -> CannotServe:
+    listed = "\n".join(f"  {line}" for line in problem.problems)
+    return CannotServe(f"secrets or files are missing or bad:\n{listed}")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,12 +1,14 @@
 """Everything a request needs, built once (aesthetics.md §3.6): no globals, no singletons."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from plexus.accounts.keys import Key, KeyRing, digest_of
+from plexus.accounts.secret import Secret
 from plexus.gateway.errors import DIALECTS, PROVIDER_DIALECTS
 from plexus.gateway.limits import Limits
 from plexus.gateway.links import Link, Links, document_refs, make_links, secret_refs
@@ -130,20 +132,8 @@ def build(
 
     Raises MissingSecrets with all that are missing or bad, CredentialError.
     """
-    client = {key.secret for key in generation.keys if key.secret is not None}
     providers = generation.providers
-    proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
-    secrets, problems = read_secrets(
-        secret_refs(providers) | client,
-        environment,
-        generation.base,
-        proxies,
-        document_refs(providers),
-    )
-    tls, more = contexts(providers, generation.base)
-    if problems or more:
-        raise MissingSecrets((*problems, *more))
-    refuse_twins(generation.keys, secrets)
+    secrets, tls = needed(generation, environment)
     ring = KeyRing(
         Key(
             name=key.name,
@@ -171,3 +161,27 @@ def build(
         limits=limits,
         vault=vault,
     )
+
+
+def needed(
+    generation: Generation, environment: Mapping[str, str]
+) -> tuple[dict[SecretRef, Secret], dict[str, ssl.SSLContext]]:
+    """Its secrets, and the TLS contexts of its providers.
+
+    Raises MissingSecrets with all that are missing or bad.
+    """
+    client = {key.secret for key in generation.keys if key.secret is not None}
+    providers = generation.providers
+    proxies = {p.proxy for p in providers if isinstance(p.proxy, SecretRef)}
+    secrets, problems = read_secrets(
+        secret_refs(providers) | client,
+        environment,
+        generation.base,
+        proxies,
+        document_refs(providers),
+    )
+    tls, more = contexts(providers, generation.base)
+    if problems or more:
+        raise MissingSecrets((*problems, *more))
+    refuse_twins(generation.keys, secrets)
+    return secrets, tls

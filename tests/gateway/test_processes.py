@@ -100,6 +100,26 @@ def test_dev_survives_broken_saves(tmp_path: Path, first: FaultServer) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
 
 
+def test_dev_keeps_the_server_that_has_its_secrets(tmp_path: Path, first: FaultServer) -> None:
+    first.script = hello
+    port = free_port()
+    good = config(first, old="first")
+    path = write_config(tmp_path, good)
+    with plexus(tmp_path, "dev", "--port", str(port)) as dev:
+        assert dev.port() == port
+        more = {"type": "openai-chat", "api_base_url": "https://a.example/v1", "models": ["m"]}
+        more["api_key"] = {"env": "PLEXUS_TEST_NOT_SET"}
+        save(path, json.dumps({**good, "providers": {**good["providers"], "more": more}}))
+        dev.wait_said("set them and start dev again")
+        assert "PLEXUS_TEST_NOT_SET: is not set" in dev.said
+        assert ask(port, "old").status == 200
+        assert dev.said.count("Plexus listens on") == 1
+        # The control: without it the next save is served.
+        save(path, json.dumps(config(first, old="first", new="second")))
+        dev.wait_said("Plexus listens on", 2)
+        assert ask(port, "new").status == 200
+
+
 def test_a_rebuild_does_not_reach_a_running_server(tmp_path: Path, first: FaultServer) -> None:
     """The first request to an alias, when another build has taken the folder's place."""
     first.script = hello
