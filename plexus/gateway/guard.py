@@ -11,7 +11,8 @@ from plexus.gateway.limits import Limits
 from plexus.gateway.watch import Expired
 from plexus.streaming.document import DocumentError, JsonBody
 from plexus.streaming.form import FormBody
-from plexus.unified.errors import BAD_JSON, ErrorKind, PlexusError, UnifiedError, invalid
+from plexus.transformers.translation import bad_json
+from plexus.unified.errors import ErrorKind, PlexusError, UnifiedError, invalid
 
 
 class Asked(Struct, frozen=True):
@@ -92,7 +93,7 @@ def parse_body(raw: bytes, named: str | None = None, stream: bool | None = None)
         # Which keys stand twice is looked at by what the body is for, as deep as is needed there.
         body = JsonBody.read(raw)
     except DocumentError as problem:
-        raise invalid(str(problem), problem.param, BAD_JSON) from None
+        raise bad_json(problem) from None
     return Asked(body, named or _model(body), _stream(body) if stream is None else stream)
 
 
@@ -101,7 +102,7 @@ def check_keys(body: JsonBody) -> None:
     try:
         body.locate()
     except DocumentError as problem:
-        raise invalid(str(problem), problem.param, BAD_JSON) from None
+        raise bad_json(problem) from None
 
 
 def check_chat(body: JsonBody) -> None:

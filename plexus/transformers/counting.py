@@ -37,6 +37,7 @@ from plexus.transformers.translation import (
     StreamTranslation,
     Translate,
     Translation,
+    bad_json,
     or_unreadable,
     passed_failure,
 )
@@ -309,7 +310,7 @@ def estimated(client: Dialect, call: ClientCall) -> bytes:
     try:
         whole.body.check_deep()
     except DocumentError as problem:
-        raise invalid(str(problem), problem.param) from None
+        raise bad_json(problem) from None
     try:
         return count_body(client.NAME, estimate(client.parse_request(whole)))
     except NoEstimate as unknown:

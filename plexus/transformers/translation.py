@@ -59,7 +59,6 @@ from plexus.unified.content import (
     ThinkingContent,
 )
 from plexus.unified.errors import (
-    BAD_JSON,
     CREDENTIAL_CODE,
     PlexusError,
     UnifiedError,
@@ -206,7 +205,7 @@ class Passthrough(Struct, frozen=True):
             # What no edit touches is read by the provider alone, who may take the other one.
             call.body.locate()
         except DocumentError as problem:
-            raise invalid(str(problem), problem.param, BAD_JSON) from None
+            raise bad_json(problem) from None
 
         def write(target: TargetModel) -> WireRequest:
             wire = self.upstream.passthrough(call, target)
@@ -237,7 +236,7 @@ class Translate(Struct, frozen=True):
         try:
             call.body.check_deep()
         except DocumentError as problem:
-            raise invalid(str(problem), problem.param, BAD_JSON) from None
+            raise bad_json(problem) from None
         return self.client.parse_request(call)
 
     def prepare(
@@ -262,6 +261,11 @@ class Translate(Struct, frozen=True):
         if call.strict or not self.repair:
             return None
         return read(error, self.upstream.NAME)
+
+
+def bad_json(problem: DocumentError) -> PlexusError:
+    """A 400 for a body that no reader of JSON should trust."""
+    return invalid(str(problem), problem.param, "plexus_bad_json")
 
 
 def _mended(wire: WireRequest, repairs: Repairs) -> WireRequest:

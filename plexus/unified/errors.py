@@ -84,9 +84,6 @@ class PlexusError(Exception):
         self.error = error
 
 
-BAD_JSON = "plexus_bad_json"
-"""The code of a body that no reader of JSON should trust."""
-
 CREDENTIAL_CODE = "upstream_credential"
 
 

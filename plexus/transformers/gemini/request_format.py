@@ -22,6 +22,7 @@ from plexus.transformers.gemini.turns import TurnWriter
 from plexus.transformers.gemini.writer import PartWriter, Written
 from plexus.transformers.losses import LossLog
 from plexus.transformers.unread import unread
+from plexus.transformers.usual import is_usual
 from plexus.unified.content import TextContent, ToolCallContent
 from plexus.unified.request import (
     CustomTool,
@@ -60,27 +61,6 @@ _LOST: tuple[tuple[str, object], ...] = (
 """Fields Google has no word for, with the value whose loss changes nothing."""
 
 _BLANK = UnifiedChatRequest(model="", messages=(), source=Source(dialect=""))
-SELDOM = (
-    *(field for field, _ in _LOST),
-    "audio",
-    "extra",
-    "include",
-    "metadata",
-    "parallel_tool_calls",
-    "prompt_cache",
-    "reasoning",
-    "safety_identifier",
-    "safety_settings",
-    "server_state",
-    "service_tier",
-    "speed",
-    "store",
-    "user",
-)
-_seldom = attrgetter(*SELDOM)
-_UNSAID = _seldom(_BLANK)
-"""Most requests say nothing in any of them, and are asked once for all: 1 us instead of 6."""
-
 _shape = attrgetter("n", "stop", "response_format", "modalities", "reasoning")
 _SHAPELESS = _shape(_BLANK)
 _SAMPLING = {
@@ -133,8 +113,8 @@ class _Formatter:
 
     def format(self) -> WireRequest:
         request, source = self.request, self.request.source
-        seldom = request.max_tokens == 0 or _seldom(request) != _UNSAID
-        if seldom:
+        usual = is_usual(request) and not _says_more(request)
+        if not usual:
             self._leave_out()
         tooling: Body = {}
         custom: frozenset[str] = frozenset()
@@ -150,7 +130,7 @@ class _Formatter:
         config = self._config()
         if config:
             body["generationConfig"] = config
-        if seldom:
+        if not usual:
             self._rest(body)
         traced = not TRACING.isdisjoint(source.headers)
         return WireRequest(
@@ -345,6 +325,12 @@ class _Formatter:
 _SAMPLED = frozenset(
     {"temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "logprobs"}
 )
+
+
+def _says_more(request: UnifiedChatRequest) -> bool:
+    """Whether a usual request has something that this dialect may have no word for."""
+    reasoning, calls, user = request.reasoning, request.parallel_tool_calls, request.user
+    return request.max_tokens == 0 or (reasoning, calls, user) != (None, None, None)
 
 
 def _names(request: UnifiedChatRequest) -> dict[str, str]:

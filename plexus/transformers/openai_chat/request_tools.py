@@ -49,18 +49,30 @@ def parse_functions(raw: Raw) -> tuple[UnifiedTool, ...]:
     )
 
 
-class _Function(Struct, forbid_unknown_fields=True, kw_only=True):
+class PlainFunction(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A function as nearly all are, in both of OpenAI's dialects."""
+
     name: str
     description: str | None = None
     parameters: Raw = NULL
     strict: bool | None = None
 
+    def tool(self) -> FunctionTool | None:
+        """None where the schema is no object."""
+        parameters = None if self.parameters == NULL else self.parameters
+        if parameters is not None and bytes(memoryview(parameters)[:1]) != b"{":
+            return None
+        return FunctionTool(
+            name=self.name,
+            description=self.description,
+            parameters=parameters,
+            strict=self.strict,
+        )
+
 
 class _Tool(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A function as nearly all are."""
-
     type: Literal["function"] = "function"
-    function: _Function
+    function: PlainFunction
 
 
 _tool = msgspec.json.Decoder(_Tool).decode
@@ -69,18 +81,9 @@ _tool = msgspec.json.Decoder(_Tool).decode
 def plain_tool(raw: Raw) -> FunctionTool | None:
     """What ``any_tool`` reads, in one look; None for a tool that says anything else."""
     try:
-        seen = _tool(raw).function
+        return _tool(raw).function.tool()
     except (msgspec.DecodeError, RecursionError):
         return None
-    parameters = None if seen.parameters == NULL else seen.parameters
-    if parameters is not None and bytes(memoryview(parameters)[:1]) != b"{":
-        return None
-    return FunctionTool(
-        name=seen.name,
-        description=seen.description,
-        parameters=parameters,
-        strict=seen.strict,
-    )
 
 
 def any_tool(raw: Raw, path: str) -> UnifiedTool:

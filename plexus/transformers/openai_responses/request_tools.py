@@ -3,7 +3,7 @@
 from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from plexus.transformers.openai_chat.content import list_of
@@ -17,6 +17,7 @@ from plexus.transformers.openai_chat.reading import (
     Level,
     read,
 )
+from plexus.transformers.openai_chat.request_tools import PlainFunction
 from plexus.transformers.openai_chat.request_tools import parse_tool_choice as parse_plain_choice
 from plexus.transformers.openai_responses.content import encoded, ext_of
 from plexus.transformers.openai_responses.items import flat_name
@@ -45,14 +46,10 @@ def server_kind(kind: str) -> str:
     return "web_search" if kind.startswith("web_search") else _KINDS.get(kind, kind)
 
 
-class _Function(Struct, forbid_unknown_fields=True):
+class _Function(PlainFunction, forbid_unknown_fields=True, kw_only=True):
     """The usual tool, flat and with nothing more."""
 
     type: Literal["function"]
-    name: str
-    description: str | None = None
-    parameters: Raw = NULL
-    strict: bool | None = None
 
 
 _decode_function = msgspec.json.Decoder(_Function).decode
@@ -61,18 +58,9 @@ _decode_function = msgspec.json.Decoder(_Function).decode
 def usual_function(raw: Raw) -> FunctionTool | None:
     """What ``read_function`` gives, in one look at a third of its cost; None for any other tool."""
     try:
-        seen = _decode_function(raw)
+        return _decode_function(raw).tool()
     except msgspec.DecodeError:
         return None
-    parameters = None if seen.parameters == NULL else seen.parameters
-    if parameters is not None and bytes(memoryview(parameters)[:1]) != b"{":
-        return None
-    return FunctionTool(
-        name=seen.name,
-        description=seen.description,
-        parameters=parameters,
-        strict=seen.strict,
-    )
 
 
 class Tools:

@@ -6,20 +6,18 @@ import json
 import random
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
-from plexus.streaming.document import DocumentError, JsonBody
 from plexus.transformers.openai_chat.request_messages import (
     LegacyCalls,
     any_message,
     plain_message,
 )
 from plexus.transformers.openai_chat.request_tools import any_tool, plain_tool
-from plexus.unified.errors import PlexusError
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.seeds import requests
 from tests.streams.corpus import recorded, require_corpus
+from tests.transformers.quick import agree, members
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 MESSAGE: dict[str, list[Any]] = {
@@ -79,33 +77,16 @@ def mixed(source: random.Random, base: dict[str, Any], members: dict[str, list[A
 
 
 def same_message(raw: Raw) -> bool:
-    """Whether the message is a usual one; if so, both ways find the same."""
-    found = plain_message(raw)
-    try:
-        assert found is None or found == any_message(raw, "messages[0]", LegacyCalls()), bytes(raw)
-    except PlexusError as problem:
-        raise AssertionError(bytes(raw)) from problem
-    return found is not None
+    return agree(raw, plain_message, lambda raw: any_message(raw, "messages[0]", LegacyCalls()))
 
 
 def same_tool(raw: Raw) -> bool:
-    """As ``same_message``."""
-    found = plain_tool(raw)
-    try:
-        assert found is None or found == any_tool(raw, "tools[0]"), bytes(raw)
-    except PlexusError as problem:
-        raise AssertionError(bytes(raw)) from problem
-    return found is not None
+    return agree(raw, plain_tool, lambda raw: any_tool(raw, "tools[0]"))
 
 
 def compared(body: bytes) -> int:
     """How many of the messages and tools of a request are usual ones."""
-    try:
-        fields = JsonBody.parse(body).fields
-        messages = msgspec.json.decode(fields.get("messages", b"[]"), type=list[Raw])
-        tools = msgspec.json.decode(fields.get("tools", b"[]"), type=list[Raw])
-    except (msgspec.DecodeError, DocumentError):
-        return 0
+    messages, tools = members(body, "messages", "tools")
     return sum(map(same_message, messages)) + sum(map(same_tool, tools))
 
 
